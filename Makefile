@@ -1,0 +1,20 @@
+# The two commands of a fresh machine are `make demo` and `make test`; both install what is missing first.
+.PHONY: setup demo test check bench clean
+
+setup:
+	@scripts/setup
+
+demo: setup
+	@scripts/demo
+
+test: setup
+	@.venv/bin/pytest
+
+check: setup
+	@.venv/bin/ruff format --check --quiet
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+
+clean:
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Each prints a ratio against a peer measured in the same run."""

@@ -1,0 +1,31 @@
+"""What every command prints alike: errors, notes, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from tidegate.deploy.errors import UserError
+
+
+def say(text: str = "") -> None:
+    """Print a line for the user."""
+    print(text, flush=True)  # noqa: T201
+
+
+def note(text: str) -> None:
+    """Print a line beside the output proper (standard error)."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def show_json(document: Any) -> None:
+    """Print a document for other programs."""
+    say(json.dumps(document, indent=2, default=str))
+
+
+def report(error: UserError) -> None:
+    """Print an error: `what: why`, then the next command."""
+    note(f"error: {error.what}: {error.why}")
+    if error.next_step:
+        note(f"  next: {error.next_step}")

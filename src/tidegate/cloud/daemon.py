@@ -1,0 +1,300 @@
+"""The composition root of the local cloud: everything is made here, handed to what needs it, run in one TaskGroup.
+
+`assemble` is the house on one page: which service gets which model, which planes, which controllers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import logging.handlers
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import uvloop
+
+from tidegate.cloud.call import Calls, Credential, Dispatcher
+from tidegate.cloud.clock import Clock
+from tidegate.cloud.errors import StateError
+from tidegate.cloud.gateway.app import Gateway
+from tidegate.cloud.gateway.control import PREFIX, Control
+from tidegate.cloud.gateway.models import Models
+from tidegate.cloud.gateway.server import LOOPBACK, HttpServer, PortTakenError, bind, by_path
+from tidegate.cloud.gateway.validate import RequestValidator
+from tidegate.cloud.reconcile import Loop
+from tidegate.cloud.services.iam.api import (
+    InstanceProfilesApi,
+    PoliciesApi,
+    RolePoliciesApi,
+    RolesApi,
+    SimulationApi,
+    UsersApi,
+)
+from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
+from tidegate.cloud.services.iam.model import IamModel
+from tidegate.cloud.services.sts.api import StsApi
+from tidegate.cloud.services.sts.model import StsModel
+from tidegate.cloud.store import Store
+
+STATE_FILE = "daemon.json"
+LOG_FILE = "daemon.log"
+LOCK_FILE = "lock"
+DEFAULT_PORT = 4650
+DEFAULT_ACCOUNT = "000000000000"
+DEFAULT_REGION = "us-east-1"
+_LOCK_PATIENCE = 0.5  # seconds
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The daemon cannot start; the message says `what: why` and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the daemon is started with. `data_dir` holds everything that lasts."""
+
+    data_dir: Path
+    port: int = DEFAULT_PORT
+    account: str = DEFAULT_ACCOUNT
+    region: str = DEFAULT_REGION
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\d{12}", self.account):
+            raise StartError(f"--account {self.account}: an account is 12 digits; leave it out for {DEFAULT_ACCOUNT}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The local administrator's keys and the control token: made at first start, kept in the data folder."""
+
+    account: str
+    access_key: str
+    secret: str
+    token: str
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock) -> Keys:
+        """Return the data folder's keys, made now if it has none; raise StartError where it is another account's."""
+        path = settings.data_dir / "credentials.json"
+        if not path.exists():
+            keys = cls(settings.account, f"AKIA{clock.token(16)}", clock.secret(30), clock.secret(24))
+            write_private(path, asdict(keys))
+            return keys
+        keys = cls(**json.loads(path.read_text()))
+        if keys.account != settings.account:
+            raise StartError(
+                f"--account {settings.account}: the state in {settings.data_dir} belongs to account {keys.account}; "
+                "choose another folder with --data-dir, or run `tidegate local reset`"
+            )
+        return keys
+
+
+class Cloud:
+    """The assembled local cloud."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = Clock()
+        self.keys = Keys.of(settings, self.clock)
+        self.store = Store(settings.data_dir / "state.db")
+        self.loop = Loop()
+        self.store.subscribe(self.loop.notice)
+        self._stopping = asyncio.Event()
+        self._resets: list[Callable[[], None]] = []
+
+        models = Models()
+        resource_policies: dict[str, ResourcePolicy] = {}
+        iam = IamModel(self.store, settings.account)
+        sts = StsModel(self.store, settings.account)
+        authorizer = IamAuthorizer(iam, self.clock, resource_policies)
+        dispatcher = Dispatcher(self.clock, authorizer, RequestValidator(models))
+        calls = Calls(dispatcher, settings.account)
+
+        dispatcher.register(
+            "iam",
+            RolesApi(iam, self.clock),
+            RolePoliciesApi(iam),
+            PoliciesApi(iam, self.clock),
+            UsersApi(iam, self.clock),
+            InstanceProfilesApi(iam, self.clock),
+            SimulationApi(iam, authorizer),
+        )
+        dispatcher.register("sts", StsApi(sts, calls, self.clock))
+
+        self._iam = iam
+        self._ensure_administrator()
+
+        def credential(access_key: str) -> Credential | None:
+            return iam.credential(access_key) or sts.credential(access_key)
+
+        def allowed(host: str) -> bool:
+            return self.server.allows(host)
+
+        gateway = Gateway(models, dispatcher, credential, allowed, self.clock)
+        control = Control(
+            {("GET", "status"): self._status, ("POST", "reset"): self._reset, ("POST", "stop"): self._stop},
+            self.keys.token,
+            self.keys.access_key,
+            credential,
+            allowed,
+            self.clock,
+        )
+        self.server = HttpServer(by_path({PREFIX: control}, gateway), settings.port)
+
+    async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
+        """Serve until a signal or a stop request; `ready` is called once requests are answered."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stopping.set)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self.server.run(sock), name="http"),
+                    group.create_task(self.loop.run(), name="reconcile"),
+                ]
+                ready()
+                await self._stopping.wait()
+                log.info("stopping")
+                for task in tasks:
+                    task.cancel()
+        finally:
+            self.store.close()
+
+    def _ensure_administrator(self) -> None:
+        self._iam.ensure_administrator(self.keys.access_key, self.keys.secret, self.clock.now())
+
+    async def _status(self) -> Mapping[str, Any]:
+        return {"pid": os.getpid(), "account": self.settings.account, "region": self.settings.region}
+
+    async def _reset(self) -> Mapping[str, Any]:
+        self.loop.forget_all()
+        self.store.clear()
+        for reset in self._resets:
+            reset()
+        self._ensure_administrator()
+        log.info("reset")
+        return {"reset": True}
+
+    async def _stop(self) -> Mapping[str, Any]:
+        self._stopping.set()
+        return {"stopping": True}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the daemon in the foreground (`python -m tidegate.cloud.daemon`, as `tidegate local start` does)."""
+    parser = argparse.ArgumentParser(prog="tidegate local start", description="Run the local cloud.")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    parser.add_argument("--account", default=DEFAULT_ACCOUNT)
+    parser.add_argument("--region", default=DEFAULT_REGION)
+    options = parser.parse_args(arguments)
+    try:
+        start(Settings(options.data_dir.absolute(), options.port, options.account, options.region))
+    except (StartError, StateError, PortTakenError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the daemon's own last word
+        return 1
+    return 0
+
+
+def start(settings: Settings) -> None:
+    """Take the data folder, bind the port and serve; raise StartError, StateError or PortTakenError."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"{settings.data_dir}: {error.strerror}; choose another folder with --data-dir") from error
+    with _locked(settings.data_dir):
+        _log_to(settings.data_dir / LOG_FILE)
+        sock = bind(LOOPBACK, settings.port)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings, sock))
+
+
+def purge(data_dir: Path) -> None:
+    """Remove everything that a daemon made on this folder, and the folder; raise StartError while one runs."""
+    if not data_dir.exists():
+        return
+    with _locked(data_dir):
+        shutil.rmtree(data_dir)
+
+
+async def _run(settings: Settings, sock: socket.socket) -> None:
+    cloud = Cloud(settings)
+    state = settings.data_dir / STATE_FILE
+    port = sock.getsockname()[1]
+
+    def ready() -> None:
+        write_private(
+            state,
+            {
+                "endpoint": f"http://{LOOPBACK}:{port}",
+                "console": None,
+                "registry": f"{LOOPBACK}:{port}",
+                "pid": os.getpid(),
+                "data_dir": str(settings.data_dir),
+                "account": settings.account,
+                "region": settings.region,
+                "token": cloud.keys.token,
+                "access_key": cloud.keys.access_key,
+                "secret": cloud.keys.secret,
+            },
+        )
+        log.info("serving on port %d", port)
+
+    try:
+        await cloud.run(sock, ready)
+    finally:
+        state.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(data_dir: Path) -> Iterator[TextIO]:
+    """Hold the data folder for this process alone; the lock ends with the process, however it ends."""
+    deadline = time.monotonic() + _LOCK_PATIENCE
+    with (data_dir / LOCK_FILE).open("a+") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:  # a daemon, or somebody who looks whether there is one
+                if time.monotonic() > deadline:
+                    raise StartError(
+                        f"{data_dir}: another tidegate daemon uses this folder; "
+                        "run `tidegate local stop` first, or choose another with --data-dir"
+                    ) from None
+                time.sleep(0.02)
+        yield file
+
+
+def write_private(path: Path, document: Mapping[str, Any]) -> None:
+    """Write JSON that only the user can read, whole or not at all."""
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(document, file, indent=1)
+    temporary.replace(path)
+
+
+def _log_to(path: Path) -> None:
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=10 << 20, backupCount=2)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""REST with XML bodies (s3). https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html"""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import Any
+from urllib.parse import unquote
+from xml.sax.saxutils import escape
+
+from botocore.model import ListShape, OperationModel, Shape, StructureShape
+
+from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.gateway.protocols.scalars import from_text, to_text
+from tidegate.cloud.gateway.protocols.xml_shapes import DECLARATION, parse, read, write, write_members
+from tidegate.cloud.gateway.wire import HttpRequest, HttpResponse
+
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_ROOTS = {  # S3's root elements, which its botocore model leaves out
+    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
+    "CreateMultipartUpload": "InitiateMultipartUploadResult",
+    "DeleteObjects": "DeleteResult",
+    "GetBucketLifecycleConfiguration": "LifecycleConfiguration",
+    "GetBucketTagging": "Tagging",
+    "GetBucketVersioning": "VersioningConfiguration",
+    "GetObjectTagging": "Tagging",
+    "ListBuckets": "ListAllMyBucketsResult",
+    "ListMultipartUploads": "ListMultipartUploadsResult",
+    "ListObjectVersions": "ListVersionsResult",
+    "ListObjects": "ListBucketResult",
+    "ListObjectsV2": "ListBucketResult",
+    "ListParts": "ListPartsResult",
+}
+_CODES = {
+    "InvalidClientTokenId": "InvalidAccessKeyId",
+    "MissingAuthenticationToken": "AccessDenied",
+    "SerializationException": "MalformedXML",
+}
+_LABEL = re.compile(r"\{(\w+)(\+?)\}")
+
+
+class RestXmlProtocol:
+    """Operations told apart by method, path, query and headers; `RestRouter` finds which."""
+
+    def parse(self, request: HttpRequest, operation: OperationModel) -> dict[str, Any]:
+        """Read path labels, query, headers and body by the operation's input shape."""
+        shape = operation.input_shape
+        if shape is None:
+            return {}
+        path, _, _ = operation.http["requestUri"].partition("?")
+        match = _pattern(path).match(request.raw_path)
+        labels = match.groupdict() if match else {}
+        result: dict[str, Any] = {}
+        for name, member in shape.members.items():
+            value = self._member(request, labels, name, member)
+            if value is not None:
+                result[name] = value
+        payload = shape.serialization.get("payload")
+        if payload is not None:
+            value = _payload(request, shape.members[payload])
+            if value is not None:
+                result[payload] = value
+        elif request.content and any("location" not in each.serialization for each in shape.members.values()):
+            document = read(shape, parse(request.content))
+            for name, member in shape.members.items():
+                if "location" not in member.serialization and name in document:
+                    result[name] = document[name]
+        return result
+
+    def _member(self, request: HttpRequest, labels: dict[str, str], name: str, member: Shape) -> Any:
+        location = member.serialization.get("location")
+        wire_name = member.serialization.get("name", name)
+        if location == "uri":
+            return None if wire_name not in labels else from_text(member, unquote(labels[wire_name]))
+        if location == "querystring":
+            if member.type_name == "map":
+                return dict(request.query)
+            if isinstance(member, ListShape):
+                return [from_text(member.member, value) for key, value in request.query if key == wire_name] or None
+            text = request.parameter(wire_name)
+            return None if text is None else from_text(member, text)
+        if location == "header":
+            text = request.headers.get(wire_name.lower())
+            if text is None:
+                return None
+            if isinstance(member, ListShape):
+                parts = next(csv.reader([text], skipinitialspace=True, doublequote=False, escapechar="\\"), [])
+                return [from_text(member.member, part.strip()) for part in parts]
+            return from_text(member, text)
+        if location == "headers":
+            prefix = wire_name.lower()
+            return {
+                key[len(prefix) :]: value for key, value in request.headers.items() if key.startswith(prefix)
+            } or None
+        return None
+
+    def serialize(self, response: Any, operation: OperationModel, request_id: str) -> HttpResponse:
+        """Write status, headers and body by the output shape."""
+        shape = operation.output_shape
+        answer = HttpResponse(operation.http.get("responseCode", 200), {"x-amz-request-id": request_id})
+        if shape is None:
+            return answer
+        for name, member in shape.members.items():
+            value = response.get(name)
+            if value is not None:
+                _to_head(answer, name, member, value)
+        payload = shape.serialization.get("payload")
+        if payload is not None:
+            member, value = shape.members[payload], response.get(payload)
+            if value is None:
+                return answer
+            if member.type_name in ("blob", "string"):
+                answer.content = value.encode() if isinstance(value, str) else value
+                return answer
+            inner = write(member, member.serialization.get("name", payload), value)
+        elif any("location" not in member.serialization for member in shape.members.values()):
+            if operation.name == "GetBucketLocation":  # its one member is the text of the root element
+                text = escape(response.get("LocationConstraint") or "")
+                inner = f'<LocationConstraint xmlns="{_NAMESPACE}">{text}</LocationConstraint>'
+            else:
+                inner = _document(operation, shape, response)
+        else:
+            return answer
+        answer.headers["content-type"] = "application/xml"
+        answer.content = (DECLARATION + inner).encode()
+        return answer
+
+    def error(self, error: ServiceError, request_id: str) -> HttpResponse:
+        """Write `<Error>…`."""
+        code = _CODES.get(error.code, error.code)
+        members = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in error.members.items())
+        content = (
+            f"{DECLARATION}<Error><Code>{escape(code)}</Code><Message>{escape(error.message)}</Message>"
+            f"{members}<RequestId>{request_id}</RequestId><HostId>{request_id}</HostId></Error>"
+        )
+        headers = {"content-type": "application/xml", "x-amz-request-id": request_id}
+        return HttpResponse(error.status, headers, b"" if error.status == 304 else content.encode())
+
+
+class RestRouter:
+    """Finds the operation of a REST request: of those whose path fits, the most particular one."""
+
+    def __init__(self, operations: list[OperationModel]) -> None:
+        self._candidates = sorted((_Candidate(each) for each in operations), key=lambda each: each.order)
+
+    def find(self, request: HttpRequest) -> OperationModel | None:
+        """Return the operation, or None."""
+        names = {key for key, _ in request.query}
+        return next((each.operation for each in self._candidates if each.fits(request, names)), None)
+
+
+class _Candidate:
+    def __init__(self, operation: OperationModel) -> None:
+        self.operation = operation
+        path, _, query = operation.http["requestUri"].partition("?")
+        self.pattern = _pattern(path)
+        self.method = operation.http["method"]
+        self.query = [tuple(part.split("=", 1)) for part in query.split("&") if part]
+        self.required_query: set[str] = set()
+        self.required_headers: set[str] = set()
+        shape = operation.input_shape
+        members = {} if shape is None else {name: shape.members[name] for name in shape.required_members}
+        for member in members.values():
+            serialization = member.serialization
+            if serialization.get("location") == "querystring":
+                self.required_query.add(serialization["name"])
+            elif serialization.get("location") == "header":
+                self.required_headers.add(serialization["name"].lower())
+        constraints = len(self.query) + len(self.required_query) + len(self.required_headers)
+        self.order = (-constraints, -path.count("{"), operation.deprecated, len(operation.name))
+
+    def fits(self, request: HttpRequest, names: set[str]) -> bool:
+        return (
+            self.method == request.method
+            and self.pattern.match(request.raw_path) is not None
+            and all(
+                part[0] in names if len(part) == 1 else request.parameter(part[0]) == part[1] for part in self.query
+            )
+            and self.required_query <= names
+            and self.required_headers <= request.headers.keys()
+        )
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    parts, position = [], 0
+    for label in _LABEL.finditer(path):
+        parts.append(re.escape(path[position : label.start()]))
+        parts.append(f"(?P<{label[1]}>.+)" if label[2] else f"(?P<{label[1]}>[^/]+)")
+        position = label.end()
+    return re.compile("^" + "".join(parts) + re.escape(path[position:]) + "/?$", re.DOTALL)
+
+
+def _payload(request: HttpRequest, member: Shape) -> Any:
+    if member.type_name == "blob":
+        return request.body if member.serialization.get("streaming") else request.content
+    if not request.content:
+        return None
+    if member.type_name == "string":
+        return request.content.decode()
+    return read(member, parse(request.content))
+
+
+def _to_head(answer: HttpResponse, name: str, member: Shape, value: Any) -> None:
+    location = member.serialization.get("location")
+    wire_name = member.serialization.get("name", name)
+    if location == "statusCode":
+        answer.status = value
+    elif location == "header":
+        answer.headers[wire_name.lower()] = to_text(member, value, "rfc822")
+    elif location == "headers":
+        for key, each in value.items():
+            answer.headers[f"{wire_name}{key}".lower()] = each
+
+
+def _document(operation: OperationModel, shape: StructureShape, response: Any) -> str:
+    members = {
+        name: value
+        for name, value in response.items()
+        if name in shape.members and "location" not in shape.members[name].serialization
+    }
+    root = _ROOTS.get(operation.name, operation.name + "Result")
+    return f'<{root} xmlns="{_NAMESPACE}">{write_members(shape, members)}</{root}>'

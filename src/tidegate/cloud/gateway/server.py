@@ -1,0 +1,108 @@
+"""The HTTP server under the gateway: one application on one port, of loopback and of the addresses containers reach."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import uvicorn
+
+LOOPBACK = "127.0.0.1"
+_BACKLOG = 2048
+_KEEP_ALIVE = 75  # seconds an idle connection is kept: longer than clients keep theirs
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+
+class PortTakenError(Exception):
+    """The port cannot be had; the message says `what: why` and what to do."""
+
+
+def bind(address: str, port: int) -> socket.socket:
+    """Return a socket bound to the address; raise `PortTakenError`."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((address, port))
+    except OSError as error:
+        sock.close()
+        why = "another program listens on it" if error.errno == errno.EADDRINUSE else str(error.strerror)
+        raise PortTakenError(f"port {port}: {why}; stop that program or choose another with --port") from error
+    sock.listen(_BACKLOG)
+    return sock
+
+
+class HttpServer:
+    """Serves an ASGI application on one port of every address it is told to listen on."""
+
+    def __init__(self, app: App, port: int) -> None:
+        self.port = port
+        self._app = app
+        self._addresses: set[str] = set()
+        self._group: asyncio.TaskGroup | None = None
+
+    def allows(self, host: str) -> bool:
+        """Return whether a Host header names this server: loopback, or an address it was told to listen on.
+
+        Anything else is a page that had its name resolved to this machine (DNS rebinding).
+        """
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        if name == "localhost" or name.endswith(".localhost") or name in self._addresses:
+            return True
+        try:
+            return ipaddress.ip_address(name.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+    async def run(self, sock: socket.socket) -> None:
+        """Serve until cancelled, first on a socket that is already bound."""
+        async with asyncio.TaskGroup() as self._group:
+            await self._serve(sock)
+
+    def listen(self, address: str) -> None:
+        """Serve on the same port of another address, from now on; a second time is nothing new."""
+        if address not in self._addresses and self._group is not None:
+            sock = bind(address, self.port)
+            self._addresses.add(address)
+            self._group.create_task(self._serve(sock), name=f"http {address}")
+
+    async def _serve(self, sock: socket.socket) -> None:
+        config = uvicorn.Config(
+            self._app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=2,
+        )
+        await _Server(config).serve(sockets=[sock])
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves the signals to the daemon."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def by_path(routes: Mapping[str, App], default: App) -> App:
+    """Return an application that hands a request to the first route whose prefix its path starts with."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        path = scope["path"]
+        app = next((app for prefix, app in routes.items() if path.startswith(prefix)), default)
+        await app(scope, receive, send)
+
+    return application

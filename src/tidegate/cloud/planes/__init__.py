@@ -1,0 +1,1 @@
+"""The real things: containers, proxy, registry, git, shell. No AWS knowledge."""

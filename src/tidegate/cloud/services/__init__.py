@@ -1,0 +1,1 @@
+"""One package an AWS service, each with the same rooms: api, model, reconciler."""

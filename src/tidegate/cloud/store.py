@@ -1,0 +1,283 @@
+"""Everything that lasts: records and journals in one SQLite file, committed atomically.
+
+A *record* is a dict in AWS's own shape, found by its kind (`ecs.service`) and a key of strings
+(`("us-east-1", "default", "web")`). A *journal* is an append-only series of entries with a time, for log
+events. Every write is a transaction; whoever subscribed hears of each changed record after its commit.
+
+All calls are synchronous and short. Between a read and a write there must be no `await`: that is what makes
+`update` and `transaction` atomic without locks, for the daemon runs on one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+from tidegate.cloud.errors import StateError
+
+Key = tuple[str, ...]
+Notice = Callable[[str, Key], None]
+
+R = TypeVar("R")
+
+_SEPARATOR = "\x1f"  # the ASCII unit separator: cannot occur in an AWS name
+_AFTER_SEPARATOR = "\x20"
+_AFTER_ALL = "\U0010ffff"  # the greatest code point: follows every text that continues a prefix
+_SCHEMA_VERSION = 1
+_SCHEMA = f"""
+create table records (kind text not null, key text not null, body text not null,
+                      primary key (kind, key)) without rowid;
+create table entries (journal text not null, sequence integer not null, time integer not null, body text not null,
+                      primary key (journal, sequence)) without rowid;
+create index entries_by_time on entries (journal, time, sequence);
+pragma user_version = {_SCHEMA_VERSION};
+"""
+
+
+class Entry(NamedTuple):
+    """One entry of a journal: its sequence number, its time in epoch milliseconds, its text."""
+
+    sequence: int
+    time: int
+    body: str
+
+
+class Store:
+    """The state of the local cloud in one SQLite file (write-ahead log; safe against a kill at any instant)."""
+
+    def __init__(self, path: Path) -> None:
+        self._depth = 0
+        self._changed: list[tuple[str, Key]] = []
+        self._subscribers: list[Notice] = []
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = normal")
+            (version,) = self._db.execute("pragma user_version").fetchone()
+            if version == 0:
+                self._db.executescript(_SCHEMA)
+            elif version != _SCHEMA_VERSION:
+                raise StateError(
+                    f"{path}: its format is {version}, this version reads {_SCHEMA_VERSION}; "
+                    "run `tidegate local reset --yes`, or use the version that wrote it"
+                )
+        except sqlite3.Error as error:
+            raise StateError(f"{path}: cannot be read ({error}); restore it or remove the folder") from error
+
+    def close(self) -> None:
+        """Flush the write-ahead log and let go of the file."""
+        self._db.close()
+
+    def subscribe(self, notice: Notice) -> None:
+        """Have `notice(kind, key)` called after every commit that changed that record."""
+        self._subscribers.append(notice)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the writes inside one atomic commit. Nests; never hold one over an `await`."""
+        if self._depth:
+            yield
+            return
+        self._execute("begin immediate")
+        self._depth = 1
+        try:
+            yield
+            self._execute("commit")
+        except BaseException:
+            self._changed.clear()
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise
+        finally:
+            self._depth = 0
+        changed, self._changed = self._changed, []
+        for kind, key in dict.fromkeys(changed):
+            for notice in self._subscribers:
+                notice(kind, key)
+
+    def get(self, kind: str, key: Key) -> Any | None:
+        """Return a record, or None."""
+        row = self._execute("select body from records where kind = ? and key = ?", (kind, _join(key))).fetchone()
+        return None if row is None else _decode(row[0])
+
+    def items(
+        self, kind: str, prefix: Key = (), *, starting: str = "", after: str = "", limit: int | None = None
+    ) -> list[tuple[Key, Any]]:
+        """Return the records whose key starts with the parts of `prefix`, in the order of their keys (by bytes).
+
+        Of those, `starting` keeps the ones whose next part starts with that text, and `after` the ones whose next
+        part is greater than that text; at most `limit` are read.
+        """
+        query, parameters = "select key, body from records where kind = ?", [cast("Any", kind)]
+        joined = _join(prefix)
+        base = joined + _SEPARATOR if prefix else ""
+        if starting:
+            query += " and key >= ? and key < ?"
+            parameters += [base + starting, base + starting + _AFTER_ALL]
+        elif prefix:
+            query += " and (key = ? or (key >= ? and key < ?))"
+            parameters += [joined, base, joined + _AFTER_SEPARATOR]
+        if after:
+            query += " and key > ?"
+            parameters.append(base + after)
+        query += " order by key"
+        if limit is not None:
+            query += f" limit {int(limit)}"
+        return [(tuple(key.split(_SEPARATOR)), _decode(body)) for key, body in self._execute(query, parameters)]
+
+    def put(self, kind: str, key: Key, record: Any) -> None:
+        """Write a record, new or whole again."""
+        with self.transaction():
+            self._execute(
+                "insert into records values (?, ?, ?) on conflict do update set body = excluded.body",
+                (kind, _join(key), _encode(record)),
+            )
+            self._changed.append((kind, key))
+
+    def delete(self, kind: str, key: Key) -> None:
+        """Remove a record if it is there."""
+        with self.transaction():
+            cursor = self._execute("delete from records where kind = ? and key = ?", (kind, _join(key)))
+            if cursor.rowcount:
+                self._changed.append((kind, key))
+
+    def append(self, journal: str, entries: Iterable[tuple[int, str]]) -> int:
+        """Append `(epoch milliseconds, text)` entries to a journal and return the last sequence number."""
+        with self.transaction():
+            (last,) = self._execute(
+                "select coalesce(max(sequence), 0) from entries where journal = ?", (journal,)
+            ).fetchone()
+            rows = [(journal, last + n, time, body) for n, (time, body) in enumerate(entries, 1)]
+            self._guard(lambda: self._db.executemany("insert into entries values (?, ?, ?, ?)", rows))
+            return cast("int", last) + len(rows)
+
+    def entries(
+        self,
+        journal: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        limit: int = 10_000,
+        newest_first: bool = False,
+    ) -> list[Entry]:
+        """Return a journal's entries.
+
+        `after` and `before` bound the sequence number, both exclusive; `start` (inclusive) and `end`
+        (exclusive) bound the time in epoch milliseconds.
+        """
+        query, parameters = "select sequence, time, body from entries where journal = ?", [cast("Any", journal)]
+        for clause, value in (
+            ("sequence > ?", after or None),
+            ("sequence < ?", before),
+            ("time >= ?", start),
+            ("time < ?", end),
+        ):
+            if value is not None:
+                query += f" and {clause}"
+                parameters.append(value)
+        query += f" order by sequence {'desc' if newest_first else 'asc'} limit ?"
+        return [Entry(*row) for row in self._execute(query, [*parameters, limit]).fetchall()]
+
+    def expire(self, journal: str, before: int) -> None:
+        """Remove a journal's entries older than `before` (epoch milliseconds)."""
+        with self.transaction():
+            self._execute("delete from entries where journal = ? and time < ?", (journal, before))
+
+    def drop(self, journal: str) -> None:
+        """Remove a journal."""
+        with self.transaction():
+            self._execute("delete from entries where journal = ?", (journal,))
+
+    def clear(self) -> None:
+        """Remove every record and every journal. Nobody is told: who keeps state of its own is reset too."""
+        with self.transaction():
+            self._execute("delete from records")
+            self._execute("delete from entries")
+
+    def _execute(self, query: str, parameters: Iterable[Any] = ()) -> sqlite3.Cursor:
+        return self._guard(lambda: self._db.execute(query, tuple(parameters)))
+
+    def _guard(self, statement: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
+        try:
+            return statement()
+        except sqlite3.OperationalError as error:
+            raise StateError(
+                f"the data folder: {error}; free some space or close what holds it, then try again"
+            ) from error
+
+
+class Collection(Generic[R]):
+    """The records of one kind: `Collection[ClusterTypeDef](store, "ecs.cluster")`."""
+
+    def __init__(self, store: Store, kind: str) -> None:
+        self._store = store
+        self.kind = kind
+
+    def get(self, *key: str) -> R | None:
+        """Return the record of exactly this key, or None."""
+        return cast("R | None", self._store.get(self.kind, key))
+
+    def items(self, *prefix: str, starting: str = "", after: str = "", limit: int | None = None) -> list[tuple[Key, R]]:
+        """Return keys and records under a key prefix, ordered by key; see `Store.items`."""
+        return self._store.items(self.kind, prefix, starting=starting, after=after, limit=limit)
+
+    def values(self, *prefix: str) -> list[R]:
+        """Return the records under a key prefix, ordered by key."""
+        return [record for _, record in self._store.items(self.kind, prefix)]
+
+    def put(self, key: Key, record: R) -> None:
+        """Write a record, new or whole again."""
+        self._store.put(self.kind, key, record)
+
+    def update(self, key: Key, change: Callable[[R], None]) -> R | None:
+        """Read, change in place and write one record atomically; None where there is none (any more).
+
+        A record that `change` leaves as it was is not written, and nobody is told.
+        """
+        record = self.get(*key)
+        if record is None:
+            return None
+        before = _encode(record)
+        change(record)
+        if _encode(record) != before:
+            self.put(key, record)
+        return record
+
+    def delete(self, *key: str) -> None:
+        """Remove the record if it is there."""
+        self._store.delete(self.kind, key)
+
+
+def _join(key: Key) -> str:
+    if any(_SEPARATOR in part for part in key):
+        raise StateError(f"{key!r}: a name cannot hold the control character U+001F")
+    return _SEPARATOR.join(key)
+
+
+def _encode(record: Any) -> str:
+    return json.dumps(record, default=_encode_other, separators=(",", ":"), ensure_ascii=False)
+
+
+def _encode_other(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return {"$time": value.timestamp()}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+def _decode(body: str) -> Any:
+    return json.loads(body, object_hook=_decode_object)
+
+
+def _decode_object(value: dict[str, Any]) -> Any:
+    if len(value) == 1 and "$time" in value:
+        return datetime.fromtimestamp(value["$time"], UTC)
+    return value

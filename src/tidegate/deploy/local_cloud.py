@@ -1,0 +1,104 @@
+"""Finds the local cloud of this machine by the file that its daemon writes into its data folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.deploy.errors import UserError
+
+_STATE_FILE = "daemon.json"
+_LOCK_FILE = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCloud:
+    """A running local cloud: where it answers and the administrator's keys."""
+
+    endpoint: str
+    console: str | None
+    registry: str
+    pid: int
+    data_dir: str
+    account: str
+    region: str
+    token: str
+    access_key: str
+    secret: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables that point any AWS client at it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+
+    def answers(self) -> bool:
+        """Return whether the daemon answers on its port."""
+        try:
+            self._control("GET", "status")
+        except (OSError, urllib.error.URLError):
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Have the daemon stop, with everything it runs."""
+        self._control("POST", "stop")
+
+    def _control(self, method: str, action: str) -> None:
+        request = urllib.request.Request(  # noqa: S310 - the scheme is the daemon's own
+            f"{self.endpoint}/_tidegate/{action}", method=method, headers={"Authorization": f"Bearer {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+            response.read()
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """Return the folder of the local cloud: TIDEGATE_DATA_DIR, or the user's data folder (XDG base directories)."""
+    if chosen := environ.get("TIDEGATE_DATA_DIR"):
+        return Path(chosen).absolute()
+    base = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".local" / "share"
+    return Path(base).absolute() / "tidegate"
+
+
+def runs_on(data_dir: Path) -> bool:
+    """Return whether a daemon holds this folder's lock: true from its start to the end of its process."""
+    try:
+        with (data_dir / _LOCK_FILE).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def find(data_dir: Path) -> LocalCloud | None:
+    """Return the local cloud that runs on this folder, or None."""
+    if not runs_on(data_dir):
+        return None
+    try:
+        cloud = LocalCloud(**json.loads((data_dir / _STATE_FILE).read_text()))
+    except FileNotFoundError:
+        return None  # it is starting
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            str(data_dir / _STATE_FILE), f"cannot be read ({error})", "tidegate local stop, then tidegate local start"
+        ) from error
+    return cloud
+
+
+def require(data_dir: Path) -> LocalCloud:
+    """Return the local cloud that runs on this folder; raise `UserError` where none does."""
+    cloud = find(data_dir)
+    if cloud is None:
+        raise UserError("local cloud", f"none runs on {data_dir}", "tidegate local start --detach")
+    return cloud

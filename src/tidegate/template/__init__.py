@@ -1,0 +1,1 @@
+"""Pure: a manifest in, CloudFormation out; one file per stack."""

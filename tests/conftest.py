@@ -1,0 +1,48 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import Daemon, free_port
+
+
+@pytest.fixture(autouse=True)
+def _no_aws_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's own AWS settings, whatever they are, out of every test."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") and name != "AWS_CA_BUNDLE":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="session")
+def shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    daemon = Daemon(tmp_path_factory.mktemp("cloud"), free_port())
+    daemon.start()
+    yield daemon
+    daemon.stop()
+    shutil.rmtree(daemon.data_dir, ignore_errors=True)
+
+
+@pytest.fixture
+def cloud(shared_daemon: Daemon) -> Daemon:
+    """The local cloud, empty."""
+    shared_daemon.reset()
+    return shared_daemon
+
+
+@pytest.fixture
+def own_cloud(tmp_path: Path) -> Iterator[Daemon]:
+    """A local cloud of this test's own, to be killed and started again."""
+    daemon = Daemon(tmp_path / "cloud", free_port())
+    daemon.data_dir.mkdir()
+    daemon.start()
+    yield daemon
+    if daemon.process is not None and daemon.process.poll() is None:
+        daemon.stop()
