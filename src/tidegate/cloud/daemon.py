@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -32,7 +32,7 @@ from tidegate.cloud.errors import StateError
 from tidegate.cloud.gateway.app import Gateway
 from tidegate.cloud.gateway.control import PREFIX, Control
 from tidegate.cloud.gateway.models import Models
-from tidegate.cloud.gateway.server import LOOPBACK, HttpServer, PortTakenError, bind, by_path
+from tidegate.cloud.gateway.server import LOOPBACK, App, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
 from tidegate.cloud.reconcile import Loop
 from tidegate.cloud.services.iam.api import (
@@ -105,7 +105,7 @@ class Keys:
 
 
 class Cloud:
-    """The assembled local cloud."""
+    """The assembled local cloud: one `_add_` method a service, in the order in which they need each other."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -114,47 +114,45 @@ class Cloud:
         self.store = Store(settings.data_dir / "state.db")
         self.loop = Loop()
         self.store.subscribe(self.loop.notice)
+        self.models = Models()
+
+        self._resource_policies: dict[str, ResourcePolicy] = {}  # service in an ARN -> finds a resource's own policy
+        self._routes: dict[str, App] = {}  # path prefix -> what answers there instead of the gateway
+        self._background: dict[str, Callable[[], Awaitable[None]]] = {}  # name -> runs as long as the daemon does
+        self._resets: list[Callable[[], None]] = []  # empty what lives outside the store, at once
+        self._closes: list[Callable[[], Awaitable[None]]] = []  # stop what runs outside this process
         self._stopping = asyncio.Event()
-        self._resets: list[Callable[[], None]] = []
 
-        models = Models()
-        resource_policies: dict[str, ResourcePolicy] = {}
-        iam = IamModel(self.store, settings.account)
-        sts = StsModel(self.store, settings.account)
-        authorizer = IamAuthorizer(iam, self.clock, resource_policies)
-        dispatcher = Dispatcher(self.clock, authorizer, RequestValidator(models))
-        calls = Calls(dispatcher, settings.account)
+        self._iam = IamModel(self.store, settings.account)
+        self._sts = StsModel(self.store, settings.account)
+        authorizer = IamAuthorizer(self._iam, self.clock, self._resource_policies)
+        self.dispatcher = Dispatcher(self.clock, authorizer, RequestValidator(self.models))
+        self.calls = Calls(self.dispatcher, settings.account)
+        self._add_iam_and_sts(authorizer)
 
-        dispatcher.register(
-            "iam",
-            RolesApi(iam, self.clock),
-            RolePoliciesApi(iam),
-            PoliciesApi(iam, self.clock),
-            UsersApi(iam, self.clock),
-            InstanceProfilesApi(iam, self.clock),
-            SimulationApi(iam, authorizer),
-        )
-        dispatcher.register("sts", StsApi(sts, calls, self.clock))
-
-        self._iam = iam
-        self._ensure_administrator()
-
-        def credential(access_key: str) -> Credential | None:
-            return iam.credential(access_key) or sts.credential(access_key)
-
-        def allowed(host: str) -> bool:
-            return self.server.allows(host)
-
-        gateway = Gateway(models, dispatcher, credential, allowed, self.clock)
-        control = Control(
+        gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
+        self._routes[PREFIX] = Control(
             {("GET", "status"): self._status, ("POST", "reset"): self._reset, ("POST", "stop"): self._stop},
             self.keys.token,
             self.keys.access_key,
-            credential,
-            allowed,
+            self._credential,
+            self._allows,
             self.clock,
         )
-        self.server = HttpServer(by_path({PREFIX: control}, gateway), settings.port)
+        self.server = HttpServer(by_path(self._routes, gateway), settings.port)
+        self._ensure_administrator()
+
+    def _add_iam_and_sts(self, authorizer: IamAuthorizer) -> None:
+        self.dispatcher.register(
+            "iam",
+            RolesApi(self._iam, self.clock),
+            RolePoliciesApi(self._iam),
+            PoliciesApi(self._iam, self.clock),
+            UsersApi(self._iam, self.clock),
+            InstanceProfilesApi(self._iam, self.clock),
+            SimulationApi(self._iam, authorizer),
+        )
+        self.dispatcher.register("sts", StsApi(self._sts, self.calls, self.clock))
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
@@ -166,14 +164,23 @@ class Cloud:
                 tasks = [
                     group.create_task(self.server.run(sock), name="http"),
                     group.create_task(self.loop.run(), name="reconcile"),
+                    *(group.create_task(_forever(run), name=name) for name, run in self._background.items()),
                 ]
                 ready()
                 await self._stopping.wait()
                 log.info("stopping")
                 for task in tasks:
                     task.cancel()
+            for close in self._closes:
+                await close()
         finally:
             self.store.close()
+
+    def _credential(self, access_key: str) -> Credential | None:
+        return self._iam.credential(access_key) or self._sts.credential(access_key)
+
+    def _allows(self, host: str) -> bool:
+        return self.server.allows(host)
 
     def _ensure_administrator(self) -> None:
         self._iam.ensure_administrator(self.keys.access_key, self.keys.secret, self.clock.now())
@@ -193,6 +200,10 @@ class Cloud:
     async def _stop(self) -> Mapping[str, Any]:
         self._stopping.set()
         return {"stopping": True}
+
+
+async def _forever(run: Callable[[], Awaitable[None]]) -> None:
+    await run()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -32,7 +32,15 @@ class StsApi:
             "sts:RoleSessionName": request["RoleSessionName"],
             **({"sts:ExternalId": request["ExternalId"]} if "ExternalId" in request else {}),
         },
-        refuse=("SerialNumber", "TokenCode", "ProvidedContexts", "TransitiveTagKeys", "Tags", "SourceIdentity"),
+        refuse=(
+            "SerialNumber",
+            "TokenCode",
+            "ProvidedContexts",
+            "TransitiveTagKeys",
+            "Tags",
+            "SourceIdentity",
+            "MinimumSessionTokenSize",
+        ),
     )
     async def assume_role(self, context: Context, request: t.AssumeRoleRequestTypeDef) -> Mapping[str, Any]:
         """Issue the temporary keys of a role whose trust policy lets the caller in."""
@@ -57,7 +65,7 @@ class StsApi:
             "AssumedRoleUser": {"AssumedRoleId": session_id, "Arn": arn},
         }
 
-    @operation()
+    @operation(refuse=("MinimumSessionTokenSize",))
     async def get_session_token(self, context: Context, request: t.GetSessionTokenRequestTypeDef) -> Mapping[str, Any]:
         """Issue temporary keys of the caller itself."""
         for name in ("SerialNumber", "TokenCode"):

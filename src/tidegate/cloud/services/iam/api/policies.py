@@ -73,7 +73,7 @@ class PoliciesApi:
         record = self._find(request["PolicyArn"])
         return {"PolicyVersion": self._version(record, request["VersionId"], with_document=True)}
 
-    @operation()
+    @operation(refuse=("PolicyUsageFilter",))
     async def list_policies(self, context: Context, request: t.ListPoliciesRequestTypeDef) -> Mapping[str, Any]:
         """List the account's managed policies, AWS's (those shipped), or both."""
         scope, prefix = request.get("Scope", "All"), request.get("PathPrefix", "/")
@@ -156,7 +156,7 @@ class PoliciesApi:
         self.model.policies.delete(request["PolicyArn"])
         return {}
 
-    @operation(resource=policy_arn)
+    @operation(resource=policy_arn, refuse=("PolicyUsageFilter",))
     async def list_entities_for_policy(
         self, context: Context, request: t.ListEntitiesForPolicyRequestTypeDef
     ) -> Mapping[str, Any]:

@@ -24,7 +24,15 @@ class SimulationApi:
 
     @operation(
         resource=lambda api, context, request: request["PolicySourceArn"],
-        refuse=("PolicyInputList", "PermissionsBoundaryPolicyInputList", "ResourcePolicy", "CallerArn"),
+        refuse=(
+            "PolicyInputList",
+            "PermissionsBoundaryPolicyInputList",
+            "ResourcePolicy",
+            "CallerArn",
+            "PolicyExclusionList",
+            "ResourceOwner",
+            "ResourceHandlingOption",
+        ),
     )
     async def simulate_principal_policy(
         self, context: Context, request: t.SimulatePrincipalPolicyRequestTypeDef

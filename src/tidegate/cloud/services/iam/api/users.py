@@ -131,7 +131,7 @@ class UsersApi:
         self.model.access_keys.delete(request["AccessKeyId"])
         return {}
 
-    @operation(resource=user_arn)
+    @operation(resource=user_arn, refuse=("CredentialAgeDays",))
     async def create_service_specific_credential(
         self, context: Context, request: t.CreateServiceSpecificCredentialRequestTypeDef
     ) -> Mapping[str, Any]:
@@ -153,7 +153,7 @@ class UsersApi:
         self.model.git_credentials.put((credential["ServiceUserName"],), credential)
         return {"ServiceSpecificCredential": credential}
 
-    @operation(resource=user_arn)
+    @operation(resource=user_arn, refuse=("AllUsers",))
     async def list_service_specific_credentials(
         self, context: Context, request: t.ListServiceSpecificCredentialsRequestTypeDef
     ) -> Mapping[str, Any]:
