@@ -1,0 +1,1 @@
+"""Containers on any engine that speaks Docker's API: networks, images, pods. https://docs.docker.com/reference/api/engine/"""

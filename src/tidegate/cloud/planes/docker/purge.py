@@ -1,0 +1,47 @@
+"""Removes everything that a local cloud made on the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from tidegate.cloud.planes.docker.engine import OWNER_LABEL, Engine
+from tidegate.cloud.planes.docker.images import PAUSE_IMAGE, Images
+from tidegate.cloud.planes.docker.values import NotFoundError, RefusedError
+
+
+async def purge(engine: Engine, registry: str | None) -> None:
+    """Remove the containers, volumes and networks of the engine's owner, and the tags of its registry.
+
+    `registry` is the address that image names start with (`127.0.0.1:4650`). The pause image goes with the last
+    local cloud of the machine. Raises `EngineError` where the engine cannot be reached.
+    """
+    async with engine.client() as docker:
+        containers = await docker.containers.list(all=1, filters=_json(engine))
+
+    async def remove(container: object) -> None:
+        with contextlib.suppress(NotFoundError):
+            async with engine.client():
+                await container.delete(force=True, v=True)  # type: ignore[attr-defined]
+
+    await asyncio.gather(*map(remove, containers))
+    async with engine.client() as docker:
+        networks = await docker.networks.list(filters=engine.filters)
+        for network in networks:
+            await (await docker.networks.get(network["Id"])).delete()
+        volumes = await docker.volumes.list(filters=engine.filters)
+        for volume in volumes["Volumes"] or []:
+            await (await docker.volumes.get(volume["Name"])).delete()
+        others = await docker.containers.list(all=1, filters='{"label": ["%s"]}' % OWNER_LABEL)  # noqa: UP031
+    images = Images(engine)
+    if registry is not None:
+        await images.remove(f"{registry}/")
+    if not others:
+        with contextlib.suppress(RefusedError):
+            await images.remove(PAUSE_IMAGE)
+
+
+def _json(engine: Engine) -> str:
+    import json
+
+    return json.dumps(engine.filters)
