@@ -35,6 +35,17 @@ from tidegate.cloud.gateway.models import Models
 from tidegate.cloud.gateway.server import LOOPBACK, App, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
 from tidegate.cloud.reconcile import Loop
+from tidegate.cloud.planes.docker.engine import Engine
+from tidegate.cloud.planes.docker.images import Images
+from tidegate.cloud.planes.docker.networks import Networks
+from tidegate.cloud.planes.docker.pods import Pods
+from tidegate.cloud.services.ecs.api import ClustersApi, ServicesApi, TagsApi, TaskDefinitionsApi, TasksApi
+from tidegate.cloud.services.ecs.model import EcsModel, task_key_of
+from tidegate.cloud.services.ecs.reconciler.launch import Launcher
+from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
+from tidegate.cloud.services.ecs.reconciler.roles import Roles
+from tidegate.cloud.services.ecs.reconciler.service import ServiceReconciler
+from tidegate.cloud.services.ecs.reconciler.task import TaskReconciler
 from tidegate.cloud.services.iam.api import (
     InstanceProfilesApi,
     PoliciesApi,
@@ -47,7 +58,7 @@ from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
 from tidegate.cloud.services.sts.api import StsApi
 from tidegate.cloud.services.sts.model import StsModel
-from tidegate.cloud.store import Store
+from tidegate.cloud.store import Key, Store
 
 STATE_FILE = "daemon.json"
 LOG_FILE = "daemon.log"
@@ -115,6 +126,7 @@ class Cloud:
         self.loop = Loop()
         self.store.subscribe(self.loop.notice)
         self.models = Models()
+        self.registry = f"{LOOPBACK}:{settings.port}"
 
         self._resource_policies: dict[str, ResourcePolicy] = {}  # service in an ARN -> finds a resource's own policy
         self._routes: dict[str, App] = {}  # path prefix -> what answers there instead of the gateway
@@ -129,6 +141,7 @@ class Cloud:
         self.dispatcher = Dispatcher(self.clock, authorizer, RequestValidator(self.models))
         self.calls = Calls(self.dispatcher, settings.account)
         self._add_iam_and_sts(authorizer)
+        self._add_ecs()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -153,6 +166,56 @@ class Cloud:
             SimulationApi(self._iam, authorizer),
         )
         self.dispatcher.register("sts", StsApi(self._sts, self.calls, self.clock))
+
+    def _add_ecs(self) -> None:
+        model = EcsModel(self.store)
+        self.dispatcher.register(
+            "ecs",
+            ClustersApi(model),
+            TaskDefinitionsApi(model, self.calls, self.clock, self.registry),
+            ServicesApi(model, self.calls, self.clock),
+            TasksApi(model, self.calls, self.clock),
+            TagsApi(model),
+        )
+        engine = Engine(self.settings.data_dir)
+        networks, images = Networks(engine), Images(engine)
+        pods = Pods(engine, networks, images)
+        roles = Roles(model, self.calls)
+        shipper = LogShipper(model, pods, roles)
+        launcher = Launcher(model, pods, images, roles, shipper, self.registry, self.settings.region)
+        tasks = TaskReconciler(
+            model,
+            self.calls,
+            self.clock,
+            pods,
+            networks,
+            launcher,
+            shipper,
+            lambda key: self.loop.enqueue("ecs.logs", key),
+        )
+        services = ServiceReconciler(model, self.calls, self.clock)
+
+        def task_keys() -> list[Key]:
+            return [key for key, _ in model.tasks.items()]
+
+        self.loop.add("ecs.task", tasks.reconcile, keys=task_keys, workers=64)
+        self.loop.add("ecs.service", services.reconcile, keys=lambda: [key for key, _ in model.services.items()])
+        self.loop.add("ecs.logs", shipper.reconcile, keys=model.writing_containers, workers=10_000)
+        self.loop.add("ecs.sweep", tasks.sweep)
+        self.loop.watch("ecs.task", "ecs.task")
+        self.loop.watch("ecs.task", "ecs.service", model.service_of_task)
+        self.loop.watch("ecs.service", "ecs.service")
+        self.loop.watch("elbv2.target", "ecs.task", lambda key: model.tasks_at(key[0], key[2]))
+        self.loop.watch("elbv2.target", "ecs.service", lambda key: model.services_of_target_group(key[0], key[1]))
+
+        def engine_returned() -> None:
+            self.loop.enqueue("ecs.sweep", ("all",))
+            for key in task_keys():
+                self.loop.enqueue("ecs.task", key)
+
+        engine.listen(lambda pod: self.loop.enqueue("ecs.task", task_key_of(pod)), engine_returned)
+        self._background["engine"] = engine.run
+        self._closes.append(engine.close)
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""

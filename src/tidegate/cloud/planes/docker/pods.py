@@ -128,10 +128,25 @@ class Pods:
             async with self._engine.client() as docker:
                 await docker.containers.container(_name(pod, container)).stop(t=grace)
 
+    async def ensure_volumes(self, pod: str, names: Iterable[str]) -> dict[str, str]:
+        """Return the engine's names of a pod's volumes, made now where they are missing."""
+        made = {}
+        for name in names:
+            made[name] = _name(pod, name)
+            labels = {**self._engine.labels, POD_LABEL: pod}
+            async with self._engine.client() as docker:
+                await docker.volumes.create({"Name": made[name], "Labels": labels})  # type: ignore[no-untyped-call]
+        return made
+
     async def remove(self, pod: str) -> None:
-        """Remove a pod with all its containers, running or not."""
+        """Remove a pod with all its containers, running or not, and its volumes."""
         ids = [each["Id"] for each in await self._list(pod)]
         await asyncio.gather(*(self._delete(each) for each in ids))
+        async with self._engine.client() as docker:
+            filters = {"label": [*self._engine.filters["label"], f"{POD_LABEL}={pod}"]}
+            found = await docker.volumes.list(filters=filters)  # type: ignore[no-untyped-call]
+            for volume in found["Volumes"] or []:
+                await (await docker.volumes.get(volume["Name"])).delete()  # type: ignore[no-untyped-call]
 
     async def states(self, pod: str) -> dict[str, ContainerState] | None:
         """Return the states of a pod's containers by name; None where there is no pod of this name."""

@@ -29,9 +29,9 @@ async def purge(engine: Engine, registry: str | None) -> None:
         networks = await docker.networks.list(filters=engine.filters)
         for network in networks:
             await (await docker.networks.get(network["Id"])).delete()
-        volumes = await docker.volumes.list(filters=engine.filters)
+        volumes = await docker.volumes.list(filters=engine.filters)  # type: ignore[no-untyped-call]
         for volume in volumes["Volumes"] or []:
-            await (await docker.volumes.get(volume["Name"])).delete()
+            await (await docker.volumes.get(volume["Name"])).delete()  # type: ignore[no-untyped-call]
         others = await docker.containers.list(all=1, filters='{"label": ["%s"]}' % OWNER_LABEL)  # noqa: UP031
     images = Images(engine)
     if registry is not None:

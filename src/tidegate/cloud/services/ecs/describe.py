@@ -1,0 +1,89 @@
+"""Services as DescribeServices shows them: the record, and what is counted from the tasks. Pure reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cloud.services.ecs.model import (
+    RUNNING,
+    STOPPED,
+    DeploymentRecord,
+    EcsModel,
+    ServiceRecord,
+    TaskRecord,
+    is_live,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_ecs import type_defs as t
+
+
+def described_service(model: EcsModel, region: str, record: ServiceRecord) -> dict[str, Any]:
+    """Return a service with its counts, deployments and events."""
+    service = record["service"]
+    cluster = service["clusterArn"].rpartition("/")[2]
+    tasks = list(model.service_tasks(region, cluster, service["serviceName"]).values())
+    running, pending = _count(tasks)
+    newest = record["deployments"][0] if record["deployments"] else None
+    return {
+        **service,
+        "runningCount": running,
+        "pendingCount": pending,
+        "deployments": [_deployment(record, each, tasks) for each in record["deployments"]],
+        "events": record["events"],
+        **({} if newest is None else {"currentServiceRevisions": _revisions(record, tasks)}),
+    }
+
+
+def _deployment(record: ServiceRecord, deployment: DeploymentRecord, tasks: Iterable[TaskRecord]) -> dict[str, Any]:
+    own = [task for task in tasks if task.get("deployment") == deployment["id"]]
+    running, pending = _count(own)
+    described: dict[str, Any] = {
+        "id": deployment["id"],
+        "status": deployment["status"],
+        "taskDefinition": deployment["definition"],
+        "desiredCount": record["service"]["desiredCount"] if deployment["status"] == "PRIMARY" else 0,
+        "pendingCount": pending,
+        "runningCount": running,
+        "failedTasks": deployment["failed"],
+        "createdAt": deployment["created_at"],
+        "updatedAt": deployment["updated_at"],
+        "platformVersion": deployment["platform_version"],
+        "platformFamily": "Linux",
+        "networkConfiguration": {"awsvpcConfiguration": deployment["network"]},
+        "rolloutState": deployment["rollout"],
+        "rolloutStateReason": deployment["reason"],
+    }
+    for member in ("launchType", "capacityProviderStrategy"):
+        if member in record["service"]:
+            described[member] = record["service"][member]
+    return described
+
+
+def _revisions(record: ServiceRecord, tasks: Iterable[TaskRecord]) -> list[t.ServiceCurrentRevisionSummaryTypeDef]:
+    revisions: list[t.ServiceCurrentRevisionSummaryTypeDef] = []
+    for deployment in record["deployments"]:
+        running, pending = _count([task for task in tasks if task.get("deployment") == deployment["id"]])
+        if running or pending:
+            revisions.append(
+                {
+                    "arn": deployment["revision"],
+                    "requestedTaskCount": running + pending,
+                    "runningTaskCount": running,
+                    "pendingTaskCount": pending,
+                }
+            )
+    return revisions
+
+
+def _count(tasks: Iterable[TaskRecord]) -> tuple[int, int]:
+    """Return how many tasks run, those that are being stopped included, and how many are on their way to running."""
+    running = pending = 0
+    for task in tasks:
+        status = task["task"]["lastStatus"]
+        if status == RUNNING:
+            running += 1
+        elif is_live(task) and status != STOPPED:
+            pending += 1
+    return running, pending

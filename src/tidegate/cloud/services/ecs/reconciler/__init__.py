@@ -1,0 +1,1 @@
+"""Makes tasks and services real: containers, target registrations, deployments."""

@@ -1,0 +1,440 @@
+"""Makes one task real: a network interface, containers, registrations; and takes it down again.
+
+A task goes PROVISIONING -> PENDING -> ACTIVATING -> RUNNING, and DEACTIVATING -> STOPPING -> DEPROVISIONING -> STOPPED
+once its desired status is STOPPED. Each step can be done again after a kill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cloud.call import Calls
+from tidegate.cloud.clock import Clock
+from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.planes.docker.networks import Network, Networks
+from tidegate.cloud.planes.docker.pods import Pods
+from tidegate.cloud.planes.docker.values import ContainerError, ContainerState, EngineError, Phase, PodSpec
+from tidegate.cloud.services.ecs.containers import log_target, stop_timeout
+from tidegate.cloud.services.ecs.lifecycle import Container, Stage, ended, health, next_starts, stop_layers
+from tidegate.cloud.services.ecs.model import (
+    ACTIVATING,
+    DEACTIVATING,
+    DEPROVISIONING,
+    PENDING,
+    PROVISIONING,
+    RUNNING,
+    STOPPED,
+    STOPPING,
+    EcsModel,
+    TaskRecord,
+    pod_name,
+)
+from tidegate.cloud.services.ecs.reconciler.launch import Launcher, TaskFailedError
+from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
+from tidegate.cloud.store import Key
+
+if TYPE_CHECKING:
+    from types_boto3_ecs import type_defs as t
+
+KEPT = timedelta(hours=1)  # a stopped task can be described that long
+_LOG_PATIENCE = 5.0  # seconds that a stopped task waits for its last lines
+_WATCH = 30.0  # seconds between looks at a running task, besides the engine's notices
+_STAGES = {Phase.CREATED: Stage.CREATED, Phase.RUNNING: Stage.RUNNING, Phase.EXITED: Stage.EXITED}
+
+
+class TaskReconciler:
+    """The controller of `ecs.task`."""
+
+    def __init__(
+        self,
+        model: EcsModel,
+        calls: Calls,
+        clock: Clock,
+        pods: Pods,
+        networks: Networks,
+        launcher: Launcher,
+        shipper: LogShipper,
+        follow: Callable[[Key], None],
+    ) -> None:
+        """`follow` has the shipper begin with a container: (region, cluster, task, container)."""
+        self._model = model
+        self._calls = calls
+        self._clock = clock
+        self._pods = pods
+        self._networks = networks
+        self._launcher = launcher
+        self._shipper = shipper
+        self._follow = follow
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Take the task's next steps, as far as it goes without waiting."""
+        while True:
+            record = self._model.tasks.get(*key)
+            if record is None:
+                return None
+            status = record["task"]["lastStatus"]
+            try:
+                again = await self._step(key, record, status)
+            except TaskFailedError as failure:
+                self._stop_because(key, failure.code, failure.reason, failure.container)
+                continue
+            except EngineError as error:
+                if "startedAt" in record["task"] or record["task"]["desiredStatus"] == STOPPED:
+                    raise  # what runs, or is to be taken down, waits for the engine
+                self._stop_because(key, "TaskFailedToStart", str(error))
+                continue
+            after = self._model.tasks.get(*key)
+            if after is None or (
+                after["task"]["lastStatus"] == status
+                and after["task"]["desiredStatus"] == record["task"]["desiredStatus"]
+            ):
+                return again
+
+    async def _step(self, key: Key, record: TaskRecord, status: str) -> float | None:
+        if record["task"]["desiredStatus"] == STOPPED:
+            return await self._stop(key, record, status)
+        if status == PROVISIONING:
+            return await self._provision(key, record)
+        if status == PENDING:
+            return await self._start(key, record)
+        if status == ACTIVATING:
+            return await self._activate(key, record)
+        return await self._watch(key, record)
+
+    async def sweep(self, key: Key) -> float | None:
+        """Remove the pods that belong to no task: what a reset or a kill left on the engine."""
+        live = {pod_name(key) for key, each in self._model.tasks.items() if each["task"]["lastStatus"] != STOPPED}
+        for pod in await self._pods.names() - live:
+            await self._pods.remove(pod)
+        return None
+
+    # on the way up
+
+    async def _provision(self, key: Key, record: TaskRecord) -> float | None:
+        """Give the task its network interface."""
+        caller = self._calls.as_service("ecs.amazonaws.com", key[0])
+        arn = record["task"]["taskArn"]
+        filters = [{"Name": "description", "Values": [arn]}]
+        found = (await caller("ec2", "describe_network_interfaces", Filters=filters))["NetworkInterfaces"]
+        try:
+            interface = found[0] if found else await self._create_interface(caller, record, arn)
+        except ServiceError as error:
+            raise TaskFailedError(
+                f"Unexpected EC2 error while attempting to Create Network Interface: {error.code}: {error.message}"
+            ) from error
+
+        def provisioned(record: TaskRecord) -> None:
+            record["interface"] = interface["NetworkInterfaceId"]
+            record["vpc"] = interface["VpcId"]
+            record["address"] = interface["PrivateIpAddress"]
+            task = record["task"]
+            task["availabilityZone"] = interface["AvailabilityZone"]
+            task["attachments"] = [_attachment(self._clock.new_id(), interface)]
+            attachment = task["attachments"][0]["id"]
+            for container in task["containers"]:
+                container["networkInterfaces"] = [
+                    {"attachmentId": attachment, "privateIpv4Address": interface["PrivateIpAddress"]}
+                ]
+            task["lastStatus"] = PENDING
+
+        self._update(key, provisioned)
+        return None
+
+    async def _create_interface(self, caller: Any, record: TaskRecord, arn: str) -> Mapping[str, Any]:
+        subnets = record["network"]["subnets"]
+        chosen = subnets[int(arn[-8:], 16) % len(subnets)]  # spread by the task's random id
+        request: dict[str, Any] = {"SubnetId": chosen, "Description": arn}
+        if record["network"].get("securityGroups"):
+            request["Groups"] = record["network"]["securityGroups"]
+        answer: Mapping[str, Any] = (await caller("ec2", "create_network_interface", **request))["NetworkInterface"]
+        return answer
+
+    async def _start(self, key: Key, record: TaskRecord) -> float | None:
+        """Pull, create and start containers in the order of their dependencies."""
+        definition = self._definition(record)
+        states = await self._pods.states(pod_name(key))
+        if states is None:
+            await self._create_pod(key, record, definition)
+            states = {}
+        containers = definition["containerDefinitions"]
+        step = next_starts(containers, _actual(states))
+        if step.hopeless:
+            raise TaskFailedError(step.hopeless)
+        if step.ready:
+            self._update(key, _set_status(ACTIVATING))
+            return None
+        missing = [each for each in containers if each["name"] not in states]
+        if missing:
+            self._update(key, self._pull_started)
+            await self._launcher.create(key, record, definition, missing)
+            self._update(key, self._pull_stopped)
+        for name in step.start:
+            try:
+                await self._pods.start(pod_name(key), name)
+            except ContainerError as error:
+                raise TaskFailedError(f"CannotStartContainerError: {error}", container=name) from error
+            self._follow((*key, name))
+        await self._note_states(key)
+        late = ended(containers, _actual(await self._pods.states(pod_name(key)) or {}))
+        if late is not None and late in step.start:
+            return await self._watch(key, record)
+        step = next_starts(containers, _actual(await self._pods.states(pod_name(key)) or {}))
+        if step.ready:
+            self._update(key, _set_status(ACTIVATING))
+            return None
+        return 0.0 if step.start else _WATCH
+
+    async def _create_pod(self, key: Key, record: TaskRecord, definition: t.TaskDefinitionTypeDef) -> None:
+        network = await self._network(key, record)
+        ports = {port["containerPort"] for each in definition["containerDefinitions"] for port in each["portMappings"]}
+        address = record["address"]
+        spec = PodSpec(
+            name=pod_name(key),
+            network=record["vpc"],
+            address=address,
+            hostname=f"ip-{address.replace('.', '-')}",
+            ports=tuple(sorted(ports)),
+            labels={"dev.tidegate.task": record["task"]["group"]},
+        )
+        try:
+            await self._pods.create(spec, network)
+        except ContainerError as error:
+            raise TaskFailedError(
+                f"ResourceInitializationError: failed to configure the task's network: {error}"
+            ) from error
+
+    async def _network(self, key: Key, record: TaskRecord) -> Network:
+        caller = self._calls.as_service("ecs.amazonaws.com", key[0])
+        vpcs = await caller("ec2", "describe_vpcs", VpcIds=[record["vpc"]])
+        return await self._networks.ensure(record["vpc"], vpcs["Vpcs"][0]["CidrBlock"])
+
+    async def _activate(self, key: Key, record: TaskRecord) -> float | None:
+        """Register the task with its target groups: from now on it is running."""
+        caller = self._calls.as_service("ecs.amazonaws.com", key[0])
+        for each in record["registrations"]:
+            target = {"Id": record["address"], "Port": each["port"]}
+            try:
+                await caller("elbv2", "register_targets", TargetGroupArn=each["target_group"], Targets=[target])
+            except ServiceError as error:
+                raise TaskFailedError(
+                    f"Task failed to register with {each['target_group']}: {error.message}"
+                ) from error
+        now = self._clock.now()
+
+        def running(record: TaskRecord) -> None:
+            record["registered"] = bool(record["registrations"])
+            record["task"]["startedAt"] = now
+            record["task"]["lastStatus"] = RUNNING
+
+        self._update(key, running)
+        return None
+
+    async def _watch(self, key: Key, record: TaskRecord) -> float | None:
+        """See whether the task still lives, and how healthy its containers are."""
+        states = await self._note_states(key)
+        containers = self._definition(record)["containerDefinitions"]
+        name = ended(containers, _actual(states))
+        if name is not None:
+            state = states.get(name)
+            if state is None:
+                raise TaskFailedError("The containers of the task were removed", "EssentialContainerExited")
+            self._stop_because(key, "EssentialContainerExited", "Essential container in task exited")
+            return None
+        return _WATCH
+
+    # on the way down
+
+    async def _stop(self, key: Key, record: TaskRecord, status: str) -> float | None:
+        if status == STOPPED:
+            return self._forget(key, record)
+        if status in (PROVISIONING, PENDING, ACTIVATING, RUNNING):
+            self._update(key, _set_status(DEACTIVATING))
+        elif status == DEACTIVATING:
+            return await self._deregister(key, record)
+        elif status == STOPPING:
+            await self._stop_containers(key, record)
+        elif status == DEPROVISIONING:
+            await self._deprovision(key, record)
+        return None
+
+    async def _deregister(self, key: Key, record: TaskRecord) -> float | None:
+        """Take the task out of its target groups, and wait until its last request has ended."""
+        caller = self._calls.as_service("ecs.amazonaws.com", key[0])
+        waiting = False
+        for each in record["registrations"] if record["registered"] else ():
+            target = {"Id": record["address"], "Port": each["port"]}
+            request = {"TargetGroupArn": each["target_group"], "Targets": [target]}
+            try:
+                if not record["draining"]:
+                    await caller("elbv2", "deregister_targets", **request)
+                found = (await caller("elbv2", "describe_target_health", **request))["TargetHealthDescriptions"]
+            except ServiceError as error:
+                if error.code in ("TargetGroupNotFound", "InvalidTarget"):
+                    continue  # it is gone, or knows the target no more: nothing is left to drain
+                raise
+            waiting = waiting or any(found["TargetHealth"]["State"] == "draining" for found in found)
+
+        def deregistered(record: TaskRecord) -> None:
+            record["draining"] = True
+            if not waiting:
+                record["registered"] = False
+                record["task"]["lastStatus"] = STOPPING
+
+        self._update(key, deregistered)
+        return _WATCH if waiting else None
+
+    async def _stop_containers(self, key: Key, record: TaskRecord) -> None:
+        """Ask the containers to end, dependents first, and carry their last lines."""
+        containers = {each["name"]: each for each in self._definition(record)["containerDefinitions"]}
+        for layer in stop_layers(list(containers.values())):
+            await asyncio.gather(
+                *(self._pods.stop(pod_name(key), name, grace=stop_timeout(containers[name])) for name in layer)
+            )
+        now = self._clock.now()
+        await self._note_states(key)
+        for name, container in containers.items():
+            if log_target(container, key[2]) is not None:
+                await self._shipper.drained((*key, name), _LOG_PATIENCE)
+
+        def stopped(record: TaskRecord) -> None:
+            record["task"]["executionStoppedAt"] = now
+            record["task"]["lastStatus"] = DEPROVISIONING
+
+        self._update(key, stopped)
+
+    async def _deprovision(self, key: Key, record: TaskRecord) -> None:
+        """Remove the containers and the network interface."""
+        await self._pods.remove(pod_name(key))
+        if "interface" in record:
+            caller = self._calls.as_service("ecs.amazonaws.com", key[0])
+            try:
+                await caller("ec2", "delete_network_interface", NetworkInterfaceId=record["interface"])
+            except ServiceError as error:
+                if error.code != "InvalidNetworkInterfaceID.NotFound":
+                    raise
+        now = self._clock.now()
+
+        def gone(record: TaskRecord) -> None:
+            record["task"]["stoppedAt"] = now
+            record["task"]["lastStatus"] = STOPPED
+            for attachment in record["task"]["attachments"]:
+                attachment["status"] = "DELETED"
+            for container in record["task"]["containers"]:
+                container["lastStatus"] = STOPPED
+
+        self._update(key, gone)
+        for container in record["task"]["containers"]:
+            self._model.log_positions.delete(*key, container["name"])
+
+    def _forget(self, key: Key, record: TaskRecord) -> float | None:
+        left = (record["task"]["stoppedAt"] + KEPT - self._clock.now()).total_seconds()
+        if left > 0:
+            return left
+        self._model.tasks.delete(*key)
+        return None
+
+    # what the steps share
+
+    def _definition(self, record: TaskRecord) -> t.TaskDefinitionTypeDef:
+        found = self._model.definition_by_arn(record["definition"])
+        if found is None:
+            raise TaskFailedError("The task definition was deleted")
+        return found["definition"]
+
+    async def _note_states(self, key: Key) -> dict[str, ContainerState]:
+        """Write down what the engine says of the containers, and return it."""
+        states = await self._pods.states(pod_name(key)) or {}
+        record = self._model.tasks.get(*key)
+        definition = None if record is None else self._model.definition_by_arn(record["definition"])
+
+        def note(record: TaskRecord) -> None:
+            for container in record["task"]["containers"]:
+                state = states.get(container["name"])
+                if state is not None:
+                    _note(container, state)
+            if definition is not None:
+                whole: Any = health(definition["definition"]["containerDefinitions"], _actual(states))
+                record["task"]["healthStatus"] = whole
+
+        self._update(key, note)
+        return states
+
+    def _pull_started(self, record: TaskRecord) -> None:
+        record["task"].setdefault("pullStartedAt", self._clock.now())
+
+    def _pull_stopped(self, record: TaskRecord) -> None:
+        record["task"]["pullStoppedAt"] = self._clock.now()
+
+    def _stop_because(self, key: Key, code: str, reason: str, container: str | None = None) -> None:
+        now = self._clock.now()
+
+        def stop(record: TaskRecord) -> None:
+            task: Any = record["task"]
+            if task["desiredStatus"] == STOPPED:
+                return
+            task["desiredStatus"] = STOPPED
+            task["stopCode"] = code
+            task["stoppedReason"] = reason
+            task["stoppingAt"] = now
+            for each in task["containers"]:
+                if each["name"] == container:
+                    each["reason"] = reason
+
+        self._update(key, stop)
+
+    def _update(self, key: Key, change: Callable[[TaskRecord], None]) -> None:
+        def versioned(record: TaskRecord) -> None:
+            before = _visible(record)
+            change(record)
+            if _visible(record) != before:
+                record["task"]["version"] += 1
+
+        self._model.tasks.update(key, versioned)
+
+
+def _visible(record: TaskRecord) -> tuple[str, str, tuple[str, ...]]:
+    task = record["task"]
+    return task["lastStatus"], task["desiredStatus"], tuple(c["lastStatus"] for c in task["containers"])
+
+
+def _actual(states: Mapping[str, ContainerState]) -> dict[str, Container]:
+    return {name: Container(_STAGES[state.phase], state.exit_code, state.health) for name, state in states.items()}
+
+
+def _note(container: t.ContainerTypeDef, state: ContainerState) -> None:
+    container["runtimeId"] = state.id
+    container["lastStatus"] = {Phase.CREATED: "PENDING", Phase.RUNNING: "RUNNING", Phase.EXITED: "STOPPED"}[state.phase]
+    if state.exit_code is not None:
+        container["exitCode"] = state.exit_code
+    if state.out_of_memory:
+        container["reason"] = "OutOfMemoryError: Container killed due to memory usage"
+    elif state.error:
+        container["reason"] = f"CannotStartContainerError: {state.error}"
+    words: Any = {"healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}.get(state.health or "", "UNKNOWN")
+    container["healthStatus"] = words
+
+
+def _attachment(attachment_id: str, interface: Mapping[str, Any]) -> t.AttachmentTypeDef:
+    details = {
+        "subnetId": interface["SubnetId"],
+        "networkInterfaceId": interface["NetworkInterfaceId"],
+        "macAddress": interface["MacAddress"],
+        "privateDnsName": interface.get("PrivateDnsName", ""),
+        "privateIPv4Address": interface["PrivateIpAddress"],
+    }
+    return {
+        "id": attachment_id,
+        "type": "ElasticNetworkInterface",
+        "status": "ATTACHED",
+        "details": [{"name": name, "value": value} for name, value in details.items()],
+    }
+
+
+def _set_status(status: str) -> Callable[[TaskRecord], None]:
+    def change(record: TaskRecord) -> None:
+        record["task"]["lastStatus"] = status
+
+    return change
