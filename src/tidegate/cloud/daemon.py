@@ -34,11 +34,11 @@ from tidegate.cloud.gateway.control import PREFIX, Control
 from tidegate.cloud.gateway.models import Models
 from tidegate.cloud.gateway.server import LOOPBACK, App, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
-from tidegate.cloud.reconcile import Loop
 from tidegate.cloud.planes.docker.engine import Engine
 from tidegate.cloud.planes.docker.images import Images
 from tidegate.cloud.planes.docker.networks import Networks
 from tidegate.cloud.planes.docker.pods import Pods
+from tidegate.cloud.reconcile import Loop
 from tidegate.cloud.services.ecs.api import ClustersApi, ServicesApi, TagsApi, TaskDefinitionsApi, TasksApi
 from tidegate.cloud.services.ecs.model import EcsModel, task_key_of
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher
