@@ -34,7 +34,21 @@ from tidegate.cloud.gateway.control import PREFIX, Control
 from tidegate.cloud.gateway.models import Models
 from tidegate.cloud.gateway.server import LOOPBACK, App, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
+from tidegate.cloud.planes.registry import Blobs, Registry, Uploads
 from tidegate.cloud.reconcile import Loop
+from tidegate.cloud.services.ecr.api import ImagesApi, LayersApi, RegistryApi, RepositoriesApi
+from tidegate.cloud.services.ecr.api import PoliciesApi as EcrPoliciesApi
+from tidegate.cloud.services.ecr.images import Images
+from tidegate.cloud.services.ecr.model import EcrModel
+from tidegate.cloud.services.ecr.reconciler import (
+    REGISTRY,
+    EventController,
+    GarbageController,
+    LifecycleController,
+    PreviewController,
+)
+from tidegate.cloud.services.ecr.registry import LayerContent, RegistryAccess, RegistryRecords
+from tidegate.cloud.services.ecr.tokens import Tokens
 from tidegate.cloud.services.iam.api import (
     InstanceProfilesApi,
     PoliciesApi,
@@ -45,6 +59,7 @@ from tidegate.cloud.services.iam.api import (
 )
 from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
+from tidegate.cloud.services.iam.policy import is_resource_policy
 from tidegate.cloud.services.sts.api import StsApi
 from tidegate.cloud.services.sts.model import StsModel
 from tidegate.cloud.store import Store
@@ -129,6 +144,7 @@ class Cloud:
         self.dispatcher = Dispatcher(self.clock, authorizer, RequestValidator(self.models))
         self.calls = Calls(self.dispatcher, settings.account)
         self._add_iam_and_sts(authorizer)
+        self._add_ecr()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -153,6 +169,47 @@ class Cloud:
             SimulationApi(self._iam, authorizer),
         )
         self.dispatcher.register("sts", StsApi(self._sts, self.calls, self.clock))
+
+    def _add_ecr(self) -> None:
+        endpoint = f"{LOOPBACK}:{self.settings.port}"
+        model = EcrModel(self.store, self.settings.account, self.settings.region, endpoint)
+        blobs = Blobs(self.settings.data_dir / "registry" / "blobs")
+        uploads = Uploads(self.settings.data_dir / "registry" / "uploads", blobs, self.clock.new_id)
+        images, tokens, content = Images(model, self.clock), Tokens(model, self.clock), LayerContent(uploads)
+        self._resource_policies["ecr"] = model.policy_of
+        self.dispatcher.register(
+            "ecr",
+            RepositoriesApi(model, self.calls, self.clock),
+            EcrPoliciesApi(model, self.calls, is_resource_policy),
+            ImagesApi(model, images, content.read),
+            LayersApi(model, content, tokens),
+            RegistryApi(model, tokens),
+        )
+        self._routes["/v2/"] = Registry(
+            RegistryRecords(model, images),
+            RegistryAccess(model, tokens, self.calls, self.clock),
+            blobs,
+            uploads,
+            challenge=f'Basic realm="http://{endpoint}/",service="ecr.amazonaws.com"',
+            allowed_host=self._allows,
+        )
+        lifecycle, previews = LifecycleController(model, images, self.clock), PreviewController(model, self.clock)
+        self.loop.add(
+            "ecr.lifecycle", lifecycle.reconcile, keys=lambda: [key for key, _ in model.lifecycle_policies.items()]
+        )
+        self.loop.add("ecr.preview", previews.reconcile, keys=lambda: [key for key, _ in model.previews.items()])
+        self.loop.add(
+            "ecr.event",
+            EventController(model, self.calls).reconcile,
+            keys=lambda: [key for key, _ in model.events.items()],
+        )
+        garbage = GarbageController(model, tokens, blobs, uploads, self.clock)
+        self.loop.add("ecr.garbage", garbage.reconcile, keys=lambda: [REGISTRY])
+        self.loop.watch(model.lifecycle_policies.kind, "ecr.lifecycle")
+        self.loop.watch(model.images.kind, "ecr.lifecycle", keys=lambda key: [key[:2]])
+        self.loop.watch(model.previews.kind, "ecr.preview")
+        self.loop.watch(model.events.kind, "ecr.event")
+        self._resets += [blobs.clear, uploads.clear, lambda: self.loop.enqueue("ecr.garbage", REGISTRY)]
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
