@@ -99,9 +99,12 @@ def plan(rules: Sequence[Rule], images: Iterable[Image], now: datetime, *, grace
             else:
                 moments.append(due)
         claimed.update(image.digest for image in selected)
-    for image in everything:
-        if image.subject in expired and image.digest not in held:
-            expired[image.digest] = expired[image.subject]
+    while going := [
+        image
+        for image in everything
+        if image.subject in expired and image.digest not in expired and image.digest not in held
+    ]:
+        expired.update((image.digest, expired[str(image.subject)]) for image in going)
     return Plan(tuple(expired.items()), min(moments, default=None))
 
 
