@@ -119,6 +119,10 @@ class Registry:
             response = await self._answer(request)
         except RegistryError as error:
             response = JSONResponse(error.document, error.status, error.headers)
+        except OSError as error:
+            log.error("%s %s: %s", request.method, request.url.path, error)
+            full = RegistryError("UNAVAILABLE", f"the data folder: {error.strerror}; free some space, then try again")
+            response = JSONResponse(full.document, full.status)
         except _CutError as cut:
             access_log.info("%s %s %s cut: %s", _client(request), request.method, request.url.path, cut)
             response = JSONResponse({"errors": []}, 408)

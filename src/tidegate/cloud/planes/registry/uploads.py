@@ -120,7 +120,11 @@ class Uploads:
             return
         for folder in self._root.iterdir():
             data = folder / "data"
-            if (data if data.exists() else folder).stat().st_mtime < moment:
+            try:
+                modified = (data if data.exists() else folder).stat().st_mtime
+            except FileNotFoundError:
+                continue  # it has just ended
+            if modified < moment:
                 self._drop(folder.name)
 
     def clear(self) -> None:

@@ -153,10 +153,13 @@ class EventController:
             "Resources": [self._model.arn(key[0], event["detail"]["repository-name"])],
         }
         try:
-            await bus("events", "put_events", Entries=[entry])
+            answer = await bus("events", "put_events", Entries=[entry])
         except ServiceError as error:
             if error.code != "NotImplemented":  # without an event bus nobody waits for events
                 raise
+        else:
+            if answer.get("FailedEntryCount"):
+                log.warning("event %s: refused by the event bus: %s", "/".join(key), answer["Entries"])
         self._model.events.delete(*key)
         return None
 
