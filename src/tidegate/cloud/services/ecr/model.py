@@ -7,6 +7,7 @@ of a repository are those that were pushed into it, whether an image refers to t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypedDict
 
@@ -166,3 +167,8 @@ class EcrModel:
             self.evaluations.delete(region, name)
             self.previews.delete(region, name)
             self.repositories.delete(region, name)
+
+
+def resource_conditions(tags: Sequence[t.TagTypeDef]) -> dict[str, str]:
+    """Return the condition keys that a repository's tags are."""
+    return {f"{service}:ResourceTag/{tag['Key']}": tag["Value"] for tag in tags for service in ("aws", "ecr")}

@@ -16,7 +16,7 @@ from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError, StateError
 from tidegate.cloud.planes.registry import Manifest, RegistryError, Step, StoredManifest, Uploads, read_manifest
 from tidegate.cloud.services.ecr.images import Failure, Images, PushedManifest, descriptor
-from tidegate.cloud.services.ecr.model import EcrModel
+from tidegate.cloud.services.ecr.model import EcrModel, resource_conditions
 from tidegate.cloud.services.ecr.tokens import USER, Tokens, principal_of
 
 if TYPE_CHECKING:
@@ -80,10 +80,10 @@ class RegistryAccess:
             raise RegistryError("DENIED", "The token of this address is for downloading one layer.")
         region, name = self._model.located(repository)
         record = self._model.repositories.get(region, name)
-        tags = {} if record is None else {each["Key"]: each["Value"] for each in record["tags"]}
+        conditions = resource_conditions([] if record is None else record["tags"])
         context = Context(who.principal, region, self._clock.new_id(), {"aws:sourceip": who.client})
         with _as_registry():
-            self._calls.authorize(context, _ACTIONS[step], self._model.arn(region, name), resource_tags(tags))
+            self._calls.authorize(context, _ACTIONS[step], self._model.arn(region, name), conditions)
 
 
 class RegistryRecords:
@@ -188,12 +188,6 @@ class LayerContent:
         """Return what a manifest says; raise InvalidParameterException or ImageDigestDoesNotMatchException."""
         with _as_service(DIGEST_INVALID="ImageDigestDoesNotMatchException"):
             return read_manifest(text.encode(), media_type, digest=digest)
-
-
-def resource_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return a repository's tags as condition keys."""
-    keys = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
-    return {**keys, **{f"ecr:ResourceTag/{key}": value for key, value in tags.items()}}
 
 
 async def _whole(part: bytes) -> AsyncIterator[bytes]:

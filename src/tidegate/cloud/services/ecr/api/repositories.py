@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,14 @@ from tidegate.cloud.services.ecr.api.shared import (
     paged,
     repository_arn,
     repository_tags,
-    resource_conditions,
 )
-from tidegate.cloud.services.ecr.model import EcrModel, RepositoryRecord
+from tidegate.cloud.services.ecr.model import EcrModel, RepositoryRecord, resource_conditions
 
 if TYPE_CHECKING:
     from types_boto3_ecr import type_defs as t
 
 _MOST_TAGS = 50
 _LONGEST_KEY, _LONGEST_VALUE = 128, 256
-_ADDRESS_OF_A_REGION = re.compile(r"aws--[a-z]{2}(-[a-z]+)+-\d+/.*")
 
 
 def _request_tags(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +59,7 @@ class RepositoriesApi:
         name = request["repositoryName"]
         if request.get("registryId", context.account) != context.account:
             raise not_offered("ecr:CreateRepository in the registry of another account")
-        if _ADDRESS_OF_A_REGION.fullmatch(name):
+        if self.model.located(name)[1] != name:
             raise not_offered(f"ecr:CreateRepository repositoryName {name!r}, which is the address of another region")
         aes: t.EncryptionConfigurationTypeDef = {"encryptionType": "AES256"}
         encryption = request.get("encryptionConfiguration", aes)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from tidegate.cloud.call import Context
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.ecr.model import resource_conditions
 
 T = TypeVar("T")
 
@@ -23,11 +24,6 @@ def repository_tags(api: Any, context: Context, request: Mapping[str, Any]) -> d
     """Return the tags of the repository that an operation is on, as condition keys."""
     record = api.model.repositories.get(context.region, request["repositoryName"])
     return resource_conditions([] if record is None else record["tags"])
-
-
-def resource_conditions(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return the condition keys that a resource's tags are."""
-    return {f"{service}:ResourceTag/{tag['Key']}": tag["Value"] for tag in tags for service in ("aws", "ecr")}
 
 
 def invalid(parameter: str, why: str) -> ServiceError:
