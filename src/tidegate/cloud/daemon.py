@@ -1,6 +1,6 @@
-"""The composition root of the local cloud: everything is made here, handed to what needs it, run in one TaskGroup.
+"""The daemon: takes the data folder, puts the local cloud together, runs it in one TaskGroup, ends it.
 
-`assemble` is the house on one page: which service gets which model, which planes, which controllers.
+It is the composition root, together with `wiring`, which has a file for each service.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -32,33 +32,14 @@ from tidegate.cloud.errors import StateError
 from tidegate.cloud.gateway.app import Gateway
 from tidegate.cloud.gateway.control import PREFIX, Control
 from tidegate.cloud.gateway.models import Models
-from tidegate.cloud.gateway.server import LOOPBACK, App, HttpServer, PortTakenError, bind, by_path
+from tidegate.cloud.gateway.server import LOOPBACK, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
-from tidegate.cloud.planes.docker.engine import Engine
-from tidegate.cloud.planes.docker.images import Images
-from tidegate.cloud.planes.docker.networks import Networks
-from tidegate.cloud.planes.docker.pods import Pods
+from tidegate.cloud.planes.docker import Docker
 from tidegate.cloud.reconcile import Loop
-from tidegate.cloud.services.ecs.api import ClustersApi, ServicesApi, TagsApi, TaskDefinitionsApi, TasksApi
-from tidegate.cloud.services.ecs.model import EcsModel, task_key_of
-from tidegate.cloud.services.ecs.reconciler.launch import Launcher
-from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
-from tidegate.cloud.services.ecs.reconciler.roles import Roles
-from tidegate.cloud.services.ecs.reconciler.service import ServiceReconciler
-from tidegate.cloud.services.ecs.reconciler.task import TaskReconciler
-from tidegate.cloud.services.iam.api import (
-    InstanceProfilesApi,
-    PoliciesApi,
-    RolePoliciesApi,
-    RolesApi,
-    SimulationApi,
-    UsersApi,
-)
 from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
-from tidegate.cloud.services.sts.api import StsApi
-from tidegate.cloud.services.sts.model import StsModel
-from tidegate.cloud.store import Key, Store
+from tidegate.cloud.store import Store
+from tidegate.cloud.wiring import SERVICES, Parts, add_iam_and_sts
 
 STATE_FILE = "daemon.json"
 LOG_FILE = "daemon.log"
@@ -116,106 +97,51 @@ class Keys:
 
 
 class Cloud:
-    """The assembled local cloud: one `_add_` method a service, in the order in which they need each other."""
+    """The assembled local cloud."""
 
     def __init__(self, settings: Settings) -> None:
+        clock = Clock()
+        self.keys = Keys.of(settings, clock)
         self.settings = settings
-        self.clock = Clock()
-        self.keys = Keys.of(settings, self.clock)
-        self.store = Store(settings.data_dir / "state.db")
-        self.loop = Loop()
-        self.store.subscribe(self.loop.notice)
         self.models = Models()
-        self.registry = f"{LOOPBACK}:{settings.port}"
-
-        self._resource_policies: dict[str, ResourcePolicy] = {}  # service in an ARN -> finds a resource's own policy
-        self._routes: dict[str, App] = {}  # path prefix -> what answers there instead of the gateway
-        self._background: dict[str, Callable[[], Awaitable[None]]] = {}  # name -> runs as long as the daemon does
-        self._resets: list[Callable[[], None]] = []  # empty what lives outside the store, at once
-        self._closes: list[Callable[[], Awaitable[None]]] = []  # stop what runs outside this process
+        self._loop = Loop()
+        self._store = Store(settings.data_dir / "state.db")
+        self._store.subscribe(self._loop.notice)
         self._stopping = asyncio.Event()
 
-        self._iam = IamModel(self.store, settings.account)
-        self._sts = StsModel(self.store, settings.account)
-        authorizer = IamAuthorizer(self._iam, self.clock, self._resource_policies)
-        self.dispatcher = Dispatcher(self.clock, authorizer, RequestValidator(self.models))
-        self.calls = Calls(self.dispatcher, settings.account)
-        self._add_iam_and_sts(authorizer)
-        self._add_ecs()
-
-        gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
-        self._routes[PREFIX] = Control(
+        iam = IamModel(self._store, settings.account)
+        resource_policies: dict[str, ResourcePolicy] = {}
+        authorizer = IamAuthorizer(iam, clock, resource_policies)
+        self.dispatcher = Dispatcher(clock, authorizer, RequestValidator(self.models))
+        self.parts = Parts(
+            data_dir=settings.data_dir,
+            account=settings.account,
+            region=settings.region,
+            endpoint=f"{LOOPBACK}:{settings.port}",
+            clock=clock,
+            store=self._store,
+            loop=self._loop,
+            dispatcher=self.dispatcher,
+            calls=Calls(self.dispatcher, settings.account),
+            docker=Docker(settings.data_dir),
+            allows=lambda host: self._server.allows(host),
+            resource_policies=resource_policies,
+        )
+        add_iam_and_sts(self.parts, iam, authorizer)
+        for add_service in SERVICES:
+            add_service(self.parts)
+        self.parts.routes[PREFIX] = Control(
             {("GET", "status"): self._status, ("POST", "reset"): self._reset, ("POST", "stop"): self._stop},
             self.keys.token,
             self.keys.access_key,
             self._credential,
-            self._allows,
-            self.clock,
+            self.parts.allows,
+            clock,
         )
-        self.server = HttpServer(by_path(self._routes, gateway), settings.port)
+        gateway = Gateway(self.models, self.dispatcher, self._credential, self.parts.allows, clock)
+        self._server = HttpServer(by_path(self.parts.routes, gateway), settings.port)
+        self._iam = iam
         self._ensure_administrator()
-
-    def _add_iam_and_sts(self, authorizer: IamAuthorizer) -> None:
-        self.dispatcher.register(
-            "iam",
-            RolesApi(self._iam, self.clock),
-            RolePoliciesApi(self._iam),
-            PoliciesApi(self._iam, self.clock),
-            UsersApi(self._iam, self.clock),
-            InstanceProfilesApi(self._iam, self.clock),
-            SimulationApi(self._iam, authorizer),
-        )
-        self.dispatcher.register("sts", StsApi(self._sts, self.calls, self.clock))
-
-    def _add_ecs(self) -> None:
-        model = EcsModel(self.store)
-        self.dispatcher.register(
-            "ecs",
-            ClustersApi(model),
-            TaskDefinitionsApi(model, self.calls, self.clock, self.registry),
-            ServicesApi(model, self.calls, self.clock),
-            TasksApi(model, self.calls, self.clock),
-            TagsApi(model),
-        )
-        engine = Engine(self.settings.data_dir)
-        networks, images = Networks(engine), Images(engine)
-        pods = Pods(engine, networks, images)
-        roles = Roles(model, self.calls)
-        shipper = LogShipper(model, pods, roles)
-        launcher = Launcher(model, pods, images, roles, shipper, self.registry, self.settings.region)
-        tasks = TaskReconciler(
-            model,
-            self.calls,
-            self.clock,
-            pods,
-            networks,
-            launcher,
-            shipper,
-            lambda key: self.loop.enqueue("ecs.logs", key),
-        )
-        services = ServiceReconciler(model, self.calls, self.clock)
-
-        def task_keys() -> list[Key]:
-            return [key for key, _ in model.tasks.items()]
-
-        self.loop.add("ecs.task", tasks.reconcile, keys=task_keys, workers=64)
-        self.loop.add("ecs.service", services.reconcile, keys=lambda: [key for key, _ in model.services.items()])
-        self.loop.add("ecs.logs", shipper.reconcile, keys=model.writing_containers, workers=10_000)
-        self.loop.add("ecs.sweep", tasks.sweep)
-        self.loop.watch("ecs.task", "ecs.task")
-        self.loop.watch("ecs.task", "ecs.service", model.service_of_task)
-        self.loop.watch("ecs.service", "ecs.service")
-        self.loop.watch("elbv2.target", "ecs.task", lambda key: model.tasks_at(key[0], key[2]))
-        self.loop.watch("elbv2.target", "ecs.service", lambda key: model.services_of_target_group(key[0], key[1]))
-
-        def engine_returned() -> None:
-            self.loop.enqueue("ecs.sweep", ("all",))
-            for key in task_keys():
-                self.loop.enqueue("ecs.task", key)
-
-        engine.listen(lambda pod: self.loop.enqueue("ecs.task", task_key_of(pod)), engine_returned)
-        self._background["engine"] = engine.run
-        self._closes.append(engine.close)
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
@@ -225,48 +151,47 @@ class Cloud:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self.server.run(sock), name="http"),
-                    group.create_task(self.loop.run(), name="reconcile"),
-                    *(group.create_task(_forever(run), name=name) for name, run in self._background.items()),
+                    group.create_task(self._server.run(sock), name="http"),
+                    group.create_task(self._loop.run(), name="reconcile"),
+                    *(group.create_task(run(), name=name) for name, run in self.parts.background.items()),
                 ]
                 ready()
                 await self._stopping.wait()
                 log.info("stopping")
                 for task in tasks:
                     task.cancel()
-            for close in self._closes:
-                await close()
+            for stop in self.parts.stops:
+                await stop()
         finally:
-            self.store.close()
-
-    def _credential(self, access_key: str) -> Credential | None:
-        return self._iam.credential(access_key) or self._sts.credential(access_key)
-
-    def _allows(self, host: str) -> bool:
-        return self.server.allows(host)
+            self.close()
 
     def _ensure_administrator(self) -> None:
-        self._iam.ensure_administrator(self.keys.access_key, self.keys.secret, self.clock.now())
+        self._iam.ensure_administrator(self.keys.access_key, self.keys.secret, self.parts.clock.now())
+
+    def close(self) -> None:
+        """Let go of the state."""
+        self._store.close()
+
+    def _credential(self, access_key: str) -> Credential | None:
+        found = (find(access_key) for find in self.parts.credentials)
+        return next((each for each in found if each is not None), None)
 
     async def _status(self) -> Mapping[str, Any]:
         return {"pid": os.getpid(), "account": self.settings.account, "region": self.settings.region}
 
     async def _reset(self) -> Mapping[str, Any]:
-        self.loop.forget_all()
-        self.store.clear()
-        for reset in self._resets:
+        self._loop.forget_all()
+        self._store.clear()
+        for reset in self.parts.resets:
             reset()
         self._ensure_administrator()
+        self._loop.begin()
         log.info("reset")
         return {"reset": True}
 
     async def _stop(self) -> Mapping[str, Any]:
         self._stopping.set()
         return {"stopping": True}
-
-
-async def _forever(run: Callable[[], Awaitable[None]]) -> None:
-    await run()
 
 
 def main(arguments: list[str] | None = None) -> int:

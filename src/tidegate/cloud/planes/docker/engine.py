@@ -51,6 +51,11 @@ class Engine:
         self._info: Mapping[str, Any] | None = None
 
     @property
+    def in_use(self) -> bool:
+        """Whether the engine has been needed since the daemon started."""
+        return self._needed.is_set()
+
+    @property
     def labels(self) -> dict[str, str]:
         """The label that everything made for this data folder carries."""
         return {OWNER_LABEL: self.owner}

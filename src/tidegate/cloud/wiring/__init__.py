@@ -1,0 +1,16 @@
+"""The house on one page: which services there are, and in which order they are put together.
+
+One file a service: its model, its handlers, its controllers, the planes they drive, and whose changes wake them.
+"""
+
+from tidegate.cloud.wiring.ecr import add_ecr
+from tidegate.cloud.wiring.ecs import add_ecs
+from tidegate.cloud.wiring.iam import add_iam_and_sts
+from tidegate.cloud.wiring.parts import Parts
+
+SERVICES = (
+    add_ecr,
+    add_ecs,
+)
+
+__all__ = ["SERVICES", "Parts", "add_iam_and_sts"]
