@@ -31,6 +31,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "timestamp": (datetime,),
 }
 _LONGEST_ECHO = 200
+_CODES = {"logs": "InvalidParameterException"}  # where the service's model has a likelier name that it does not use
 
 
 class RequestValidator:
@@ -57,6 +58,8 @@ class RequestValidator:
 def _code(operation: OperationModel) -> str:
     """Return the error code that this operation uses for a request that its model does not allow."""
     model = operation.service_model
+    if model.service_name in _CODES:
+        return _CODES[model.service_name]
     if model.metadata["protocol"] == "ec2":
         return "InvalidParameterValue"
     if model.metadata["protocol"] == "rest-xml":

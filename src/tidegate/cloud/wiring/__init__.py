@@ -6,9 +6,13 @@ One file a service: its model, its handlers, its controllers, the planes they dr
 from tidegate.cloud.wiring.ecr import add_ecr
 from tidegate.cloud.wiring.ecs import add_ecs
 from tidegate.cloud.wiring.iam import add_iam_and_sts
+from tidegate.cloud.wiring.logs import add_logs
 from tidegate.cloud.wiring.parts import Parts
+from tidegate.cloud.wiring.s3 import add_s3
 
 SERVICES = (
+    add_logs,
+    add_s3,
     add_ecr,
     add_ecs,
 )
