@@ -35,6 +35,8 @@ from tidegate.cloud.gateway.models import Models
 from tidegate.cloud.gateway.server import LOOPBACK, App, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
 from tidegate.cloud.reconcile import Loop
+from tidegate.cloud.services.ec2.api import APIS as EC2_APIS
+from tidegate.cloud.services.ec2.model import Ec2Model
 from tidegate.cloud.services.iam.api import (
     InstanceProfilesApi,
     PoliciesApi,
@@ -129,6 +131,7 @@ class Cloud:
         self.dispatcher = Dispatcher(self.clock, authorizer, RequestValidator(self.models))
         self.calls = Calls(self.dispatcher, settings.account)
         self._add_iam_and_sts(authorizer)
+        self._add_ec2()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -153,6 +156,10 @@ class Cloud:
             SimulationApi(self._iam, authorizer),
         )
         self.dispatcher.register("sts", StsApi(self._sts, self.calls, self.clock))
+
+    def _add_ec2(self) -> None:
+        model = Ec2Model(self.store, self.settings.account)
+        self.dispatcher.register("ec2", *(api(model, self.calls, self.clock) for api in EC2_APIS))
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
