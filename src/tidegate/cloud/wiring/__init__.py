@@ -3,6 +3,7 @@
 One file a service: its model, its handlers, its controllers, the planes they drive, and whose changes wake them.
 """
 
+from tidegate.cloud.wiring.ec2 import add_ec2
 from tidegate.cloud.wiring.ecr import add_ecr
 from tidegate.cloud.wiring.ecs import add_ecs
 from tidegate.cloud.wiring.iam import add_iam_and_sts
@@ -11,6 +12,7 @@ from tidegate.cloud.wiring.parts import Parts
 from tidegate.cloud.wiring.s3 import add_s3
 
 SERVICES = (
+    add_ec2,
     add_logs,
     add_s3,
     add_ecr,
