@@ -34,7 +34,15 @@ from tidegate.cloud.gateway.control import PREFIX, Control
 from tidegate.cloud.gateway.models import Models
 from tidegate.cloud.gateway.server import LOOPBACK, App, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
+from tidegate.cloud.planes.git.objects import GitCommits, GitObjects
+from tidegate.cloud.planes.git.repositories import GitRepositories
+from tidegate.cloud.planes.git.smart_http import GitHttp
 from tidegate.cloud.reconcile import Loop
+from tidegate.cloud.services.codecommit import api as codecommit
+from tidegate.cloud.services.codecommit.model import CodeCommitModel
+from tidegate.cloud.services.codecommit.reconciler import References
+from tidegate.cloud.services.codecommit.smart_http import PREFIX as GIT_PREFIX
+from tidegate.cloud.services.codecommit.smart_http import GitOverHttp
 from tidegate.cloud.services.iam.api import (
     InstanceProfilesApi,
     PoliciesApi,
@@ -129,6 +137,7 @@ class Cloud:
         self.dispatcher = Dispatcher(self.clock, authorizer, RequestValidator(self.models))
         self.calls = Calls(self.dispatcher, settings.account)
         self._add_iam_and_sts(authorizer)
+        self._add_codecommit()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -153,6 +162,34 @@ class Cloud:
             SimulationApi(self._iam, authorizer),
         )
         self.dispatcher.register("sts", StsApi(self._sts, self.calls, self.clock))
+
+    def _add_codecommit(self) -> None:
+        model = CodeCommitModel(self.store, self.settings.account, self.settings.region, self.settings.port)
+        repositories = GitRepositories(self.settings.data_dir / "git")
+        objects, commits = GitObjects(repositories), GitCommits(repositories)
+        references = References(model, repositories, self.calls, self.clock)
+        self.dispatcher.register(
+            "codecommit",
+            codecommit.RepositoriesApi(model, repositories, self.clock),
+            codecommit.BranchesApi(model, repositories, objects, references.refresh),
+            codecommit.CommitsApi(model, objects),
+            codecommit.FilesApi(model, objects),
+            codecommit.EditsApi(model, repositories, objects, commits, references.refresh, self.clock),
+        )
+        self.loop.add("codecommit.repository", references.reconcile, keys=references.keys)
+        self.loop.add("codecommit.change", references.publish, keys=model.change_keys)
+        self.loop.watch("codecommit.change", "codecommit.change")
+        self._routes[GIT_PREFIX] = GitOverHttp(
+            model,
+            GitHttp(repositories),
+            references.refresh,
+            self.calls,
+            self.clock,
+            self._credential,
+            self._iam.git_credential,
+            self._allows,
+        )
+        self._resets.append(repositories.clear)
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
