@@ -43,6 +43,9 @@ from tidegate.cloud.services.codecommit.model import CodeCommitModel
 from tidegate.cloud.services.codecommit.reconciler import References
 from tidegate.cloud.services.codecommit.smart_http import PREFIX as GIT_PREFIX
 from tidegate.cloud.services.codecommit.smart_http import GitOverHttp
+from tidegate.cloud.services.events import api as events
+from tidegate.cloud.services.events.model import EventsModel
+from tidegate.cloud.services.events.reconciler import Deliveries
 from tidegate.cloud.services.iam.api import (
     InstanceProfilesApi,
     PoliciesApi,
@@ -138,6 +141,7 @@ class Cloud:
         self.calls = Calls(self.dispatcher, settings.account)
         self._add_iam_and_sts(authorizer)
         self._add_codecommit()
+        self._add_events()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -190,6 +194,18 @@ class Cloud:
             self._allows,
         )
         self._resets.append(repositories.clear)
+
+    def _add_events(self) -> None:
+        model = EventsModel(self.store, self.settings.account)
+        deliveries = Deliveries(model, self.calls, self.clock)
+        self.dispatcher.register(
+            "events",
+            events.RulesApi(model, self.calls),
+            events.TargetsApi(model, self.calls),
+            events.PublishingApi(model, self.clock),
+        )
+        self.loop.add("events.delivery", deliveries.reconcile, keys=model.delivery_keys)
+        self.loop.watch("events.delivery", "events.delivery")
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
