@@ -115,7 +115,7 @@ def test_what_is_no_pattern(pattern: str) -> None:
                     "InputTemplate": '{"a": <x>, "b": "is <x>"}',
                 }
             },
-            {"a": "referenceUpdated", "b": "v referenceUpdated"},
+            {"a": "referenceUpdated", "b": "is referenceUpdated"},
         ),
         (
             {"InputTransformer": {"InputPathsMap": {"n": "$.detail.count"}, "InputTemplate": '{"a": <n>}'}},
