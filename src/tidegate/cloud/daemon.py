@@ -28,7 +28,7 @@ import uvloop
 
 from tidegate.cloud.call import Calls, Credential, Dispatcher
 from tidegate.cloud.clock import Clock
-from tidegate.cloud.errors import StateError
+from tidegate.cloud.errors import ServiceError, StateError
 from tidegate.cloud.gateway.app import Gateway
 from tidegate.cloud.gateway.control import PREFIX, Control
 from tidegate.cloud.gateway.models import Models
@@ -56,6 +56,12 @@ from tidegate.cloud.services.iam.api import (
 )
 from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
+from tidegate.cloud.services.iam.policy import MalformedPolicyError
+from tidegate.cloud.services.iam.policy import parse as parse_policy
+from tidegate.cloud.services.s3 import api as s3
+from tidegate.cloud.services.s3.blobs import Blobs
+from tidegate.cloud.services.s3.model import S3Model
+from tidegate.cloud.services.s3.reconciler import Lifecycle, Removal
 from tidegate.cloud.services.sts.api import StsApi
 from tidegate.cloud.services.sts.model import StsModel
 from tidegate.cloud.store import Store
@@ -142,6 +148,7 @@ class Cloud:
         self._add_iam_and_sts(authorizer)
         self._add_codecommit()
         self._add_events()
+        self._add_s3()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -207,6 +214,29 @@ class Cloud:
         self.loop.add("events.delivery", deliveries.reconcile, keys=model.delivery_keys)
         self.loop.watch("events.delivery", "events.delivery")
 
+    def _add_s3(self) -> None:
+        model = S3Model(self.store, self.settings.account)
+        blobs = Blobs(self.settings.data_dir / "s3", self.store, self.clock)
+        self.dispatcher.register(
+            "s3",
+            s3.BucketsApi(model, self.clock),
+            s3.SettingsApi(model, self.clock),
+            s3.UnsetApi(model),
+            s3.PoliciesApi(model, _check_bucket_policy),
+            s3.ObjectsApi(model, blobs, self.calls, self.clock),
+            s3.CopiesApi(model, blobs, self.calls, self.clock),
+            s3.FacetsApi(model, self.calls),
+            s3.UploadsApi(model, blobs, self.calls, self.clock),
+            s3.ListsApi(model),
+        )
+        self._resource_policies["s3"] = model.policy_of
+        lifecycle, removal = Lifecycle(model, self.clock), Removal(model, blobs)
+        self.loop.add("s3.lifecycle", lifecycle.reconcile, keys=lifecycle.keys)
+        self.loop.watch("s3.bucket", "s3.lifecycle")
+        self.loop.add("s3.removal", removal.reconcile, keys=removal.keys)
+        self.loop.watch("s3.removal", "s3.removal")
+        self._resets.append(blobs.reset)
+
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
         loop = asyncio.get_running_loop()
@@ -253,6 +283,14 @@ class Cloud:
     async def _stop(self) -> Mapping[str, Any]:
         self._stopping.set()
         return {"stopping": True}
+
+
+def _check_bucket_policy(document: str) -> None:
+    """Raise MalformedPolicy for a document that IAM could not evaluate."""
+    try:
+        parse_policy(document)
+    except MalformedPolicyError as error:
+        raise ServiceError("MalformedPolicy", str(error)) from None
 
 
 async def _forever(run: Callable[[], Awaitable[None]]) -> None:
