@@ -38,6 +38,9 @@ from tidegate.cloud.planes.git.objects import GitCommits, GitObjects
 from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.planes.git.smart_http import GitHttp
 from tidegate.cloud.reconcile import Loop
+from tidegate.cloud.services.codebuild.api import BuildsApi, ProjectsApi
+from tidegate.cloud.services.codebuild.model import CodeBuildModel
+from tidegate.cloud.services.codebuild.reconciler import BuildHost, Builds
 from tidegate.cloud.services.codecommit import api as codecommit
 from tidegate.cloud.services.codecommit.model import CodeCommitModel
 from tidegate.cloud.services.codecommit.reconciler import References
@@ -148,6 +151,7 @@ class Cloud:
         self._add_iam_and_sts(authorizer)
         self._add_codecommit()
         self._add_events()
+        self._add_codebuild()
         self._add_s3()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
@@ -236,6 +240,25 @@ class Cloud:
         self.loop.add("s3.removal", removal.reconcile, keys=removal.keys)
         self.loop.watch("s3.removal", "s3.removal")
         self._resets.append(blobs.reset)
+
+    def _add_codebuild(self) -> None:
+        model = CodeBuildModel(self.store, self.settings.account)
+        self.dispatcher.register(
+            "codebuild", ProjectsApi(model, self.calls, self.clock), BuildsApi(model, self.calls, self.clock)
+        )
+        builds = Builds(
+            model,
+            self.calls,
+            self.clock,
+            BuildHost(self.settings.data_dir / "builds", os.environ.get("DOCKER_HOST")),
+            f"http://{LOOPBACK}:{self.settings.port}",
+            self.settings.region,
+            lambda key: self.loop.enqueue("codebuild.build", key),
+        )
+        self.loop.add("codebuild.build", builds.reconcile)
+        self.loop.watch("codebuild.build", "codebuild.build")
+        self._background["codebuild"] = builds.serve
+        self._resets.append(builds.reset)
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
