@@ -61,6 +61,9 @@ from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
 from tidegate.cloud.services.iam.policy import MalformedPolicyError
 from tidegate.cloud.services.iam.policy import parse as parse_policy
+from tidegate.cloud.services.logs import api as logs
+from tidegate.cloud.services.logs.model import LogsModel
+from tidegate.cloud.services.logs.reconciler import Retention
 from tidegate.cloud.services.s3 import api as s3
 from tidegate.cloud.services.s3.blobs import Blobs
 from tidegate.cloud.services.s3.model import S3Model
@@ -153,6 +156,7 @@ class Cloud:
         self._add_events()
         self._add_codebuild()
         self._add_s3()
+        self._add_logs()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -259,6 +263,19 @@ class Cloud:
         self.loop.watch("codebuild.build", "codebuild.build")
         self._background["codebuild"] = builds.serve
         self._resets.append(builds.reset)
+
+    def _add_logs(self) -> None:
+        model = LogsModel(self.store)
+        self.dispatcher.register(
+            "logs",
+            logs.GroupsApi(model, self.clock),
+            logs.StreamsApi(model, self.clock),
+            logs.EventsApi(model, self.clock),
+            logs.SearchApi(model),
+        )
+        retention = Retention(model, self.clock)
+        self.loop.add("logs.retention", retention.reconcile, keys=retention.keys)
+        self.loop.watch("logs.group", "logs.retention")
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""

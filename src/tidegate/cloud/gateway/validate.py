@@ -31,6 +31,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "timestamp": (datetime,),
 }
 _LONGEST_ECHO = 200
+_CODES = {"logs": "InvalidParameterException"}  # where the service's model has a likelier name that it does not use
 
 
 class RequestValidator:
@@ -56,6 +57,8 @@ class RequestValidator:
 
 def _code(models: Models, service: str) -> str:
     """Return the error code that this service uses for a request that its model does not allow."""
+    if service in _CODES:
+        return _CODES[service]
     model = models.service(service)
     if model.metadata["protocol"] == "ec2":
         return "InvalidParameterValue"
