@@ -26,7 +26,7 @@ from typing import Any, TextIO
 
 import uvloop
 
-from tidegate.cloud.call import Calls, Credential, Dispatcher
+from tidegate.cloud.call import Calls, Dispatcher
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import StateError
 from tidegate.cloud.gateway.app import Gateway
@@ -38,6 +38,7 @@ from tidegate.cloud.planes.docker import Docker
 from tidegate.cloud.reconcile import Loop
 from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
+from tidegate.cloud.services.sts.model import StsModel
 from tidegate.cloud.store import Store
 from tidegate.cloud.wiring import SERVICES, Parts, add_iam_and_sts
 
@@ -64,6 +65,7 @@ class Settings:
     port: int = DEFAULT_PORT
     account: str = DEFAULT_ACCOUNT
     region: str = DEFAULT_REGION
+    docker_host: str | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\d{12}", self.account):
@@ -109,7 +111,7 @@ class Cloud:
         self._store.subscribe(self._loop.notice)
         self._stopping = asyncio.Event()
 
-        iam = IamModel(self._store, settings.account)
+        iam, sts = IamModel(self._store, settings.account), StsModel(self._store, settings.account)
         resource_policies: dict[str, ResourcePolicy] = {}
         authorizer = IamAuthorizer(iam, clock, resource_policies)
         self.dispatcher = Dispatcher(clock, authorizer, RequestValidator(self.models))
@@ -117,28 +119,32 @@ class Cloud:
             data_dir=settings.data_dir,
             account=settings.account,
             region=settings.region,
+            port=settings.port,
             endpoint=f"{LOOPBACK}:{settings.port}",
             clock=clock,
             store=self._store,
             loop=self._loop,
             dispatcher=self.dispatcher,
             calls=Calls(self.dispatcher, settings.account),
-            docker=Docker(settings.data_dir),
+            docker=Docker(settings.data_dir, settings.docker_host),
+            docker_host=settings.docker_host,
             allows=lambda host: self._server.allows(host),
+            credential=lambda access_key: iam.credential(access_key) or sts.credential(access_key),
+            git_credential=iam.git_credential,
             resource_policies=resource_policies,
         )
-        add_iam_and_sts(self.parts, iam, authorizer)
+        add_iam_and_sts(self.parts, iam, sts, authorizer)
         for add_service in SERVICES:
             add_service(self.parts)
         self.parts.routes[PREFIX] = Control(
             {("GET", "status"): self._status, ("POST", "reset"): self._reset, ("POST", "stop"): self._stop},
             self.keys.token,
             self.keys.access_key,
-            self._credential,
+            self.parts.credential,
             self.parts.allows,
             clock,
         )
-        gateway = Gateway(self.models, self.dispatcher, self._credential, self.parts.allows, clock)
+        gateway = Gateway(self.models, self.dispatcher, self.parts.credential, self.parts.allows, clock)
         self._server = HttpServer(by_path(self.parts.routes, gateway), settings.port)
         self._iam = iam
         self._ensure_administrator()
@@ -172,10 +178,6 @@ class Cloud:
         """Let go of the state."""
         self._store.close()
 
-    def _credential(self, access_key: str) -> Credential | None:
-        found = (find(access_key) for find in self.parts.credentials)
-        return next((each for each in found if each is not None), None)
-
     async def _status(self) -> Mapping[str, Any]:
         return {"pid": os.getpid(), "account": self.settings.account, "region": self.settings.region}
 
@@ -202,8 +204,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--account", default=DEFAULT_ACCOUNT)
     parser.add_argument("--region", default=DEFAULT_REGION)
     options = parser.parse_args(arguments)
+    folder, docker_host = options.data_dir.absolute(), os.environ.get("DOCKER_HOST")
     try:
-        start(Settings(options.data_dir.absolute(), options.port, options.account, options.region))
+        start(Settings(folder, options.port, options.account, options.region, docker_host))
     except (StartError, StateError, PortTakenError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the daemon's own last word
         return 1

@@ -1,4 +1,4 @@
-"""EC2: its operations and its controllers."""
+"""EC2: the networking half."""
 
 from __future__ import annotations
 

@@ -17,9 +17,8 @@ from tidegate.cloud.services.sts.model import StsModel
 from tidegate.cloud.wiring.parts import Parts
 
 
-def add_iam_and_sts(parts: Parts, iam: IamModel, authorizer: IamAuthorizer) -> None:
+def add_iam_and_sts(parts: Parts, iam: IamModel, sts: StsModel, authorizer: IamAuthorizer) -> None:
     """Add both services to the local cloud."""
-    sts = StsModel(parts.store, parts.account)
     parts.dispatcher.register(
         "iam",
         RolesApi(iam, parts.clock),
@@ -30,4 +29,3 @@ def add_iam_and_sts(parts: Parts, iam: IamModel, authorizer: IamAuthorizer) -> N
         SimulationApi(iam, authorizer),
     )
     parts.dispatcher.register("sts", StsApi(sts, parts.calls, parts.clock))
-    parts.credentials.extend([iam.credential, sts.credential])

@@ -1,4 +1,4 @@
-"""LOGS: its operations and its controllers."""
+"""CloudWatch Logs: its operations, and retention applied."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tidegate.cloud.call import Calls, Credential, Dispatcher
+from tidegate.cloud.call import Calls, Credential, Dispatcher, Principal
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.planes.docker import Docker
 from tidegate.cloud.reconcile import Loop
@@ -23,15 +23,18 @@ class Parts:
     data_dir: Path
     account: str
     region: str  # the one that plain names of the registry and of git stand for
-    endpoint: str  # 127.0.0.1:4650: the address of the APIs, of the registry and of git
+    port: int  # the one port: the APIs, the registry, git
+    endpoint: str  # 127.0.0.1:4650: that port's address
     clock: Clock
     store: Store
     loop: Loop
     dispatcher: Dispatcher
     calls: Calls
     docker: Docker
+    docker_host: str | None  # the engine's address where the user named one
     allows: Callable[[str], bool]  # whether a Host header names this daemon
-    credentials: list[Callable[[str], Credential | None]] = field(default_factory=list)  # find an access key
+    credential: Callable[[str], Credential | None]  # finds an access key
+    git_credential: Callable[[str, str], Principal | None]  # whose service-specific credential it is
     resource_policies: dict[str, Callable[[str], str | None]] = field(default_factory=dict)  # by service in an ARN
     routes: dict[str, App] = field(default_factory=dict)  # path prefix -> what answers there, not the gateway
     background: dict[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)  # run until the end

@@ -1,4 +1,4 @@
-"""S3: its operations and its controllers."""
+"""S3: its operations, its blobs, and lifecycles applied."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ from tidegate.cloud.planes.docker.pods import Pods
 class Docker:
     """The container engine of one local cloud: its networks, images and pods. Nothing is connected until it is used."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.engine = Engine(data_dir)
+    def __init__(self, data_dir: Path, url: str | None = None) -> None:
+        """`url` is the engine's address; None finds it where Docker's own client would."""
+        self.engine = Engine(data_dir, url)
         self.networks = Networks(self.engine)
         self.images = Images(self.engine)
         self.pods = Pods(self.engine, self.networks, self.images)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -63,7 +62,7 @@ class Engine:
     @property
     def is_local(self) -> bool:
         """Whether the engine is reached through a socket of this machine, on an operating system that it shares."""
-        address = self._url or os.environ.get("DOCKER_HOST", "unix://")
+        address = self._url or "unix://"
         return sys.platform.startswith("linux") and address.startswith("unix://")
 
     @property
