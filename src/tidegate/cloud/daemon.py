@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -35,6 +35,7 @@ from tidegate.cloud.gateway.models import Models
 from tidegate.cloud.gateway.server import LOOPBACK, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
 from tidegate.cloud.planes.docker import Docker
+from tidegate.cloud.planes.docker.values import EngineError
 from tidegate.cloud.reconcile import Loop
 from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
@@ -45,6 +46,7 @@ from tidegate.cloud.wiring import SERVICES, Parts, add_iam_and_sts
 STATE_FILE = "daemon.json"
 LOG_FILE = "daemon.log"
 LOCK_FILE = "lock"
+ENDPOINTS_FILE = "endpoints"  # every address the registry has had: image names begin with them
 DEFAULT_PORT = 4650
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
@@ -228,16 +230,31 @@ def start(settings: Settings) -> None:
 
 def purge(data_dir: Path) -> None:
     """Remove everything that a daemon made on this folder, and the folder; raise StartError while one runs."""
-    if not data_dir.exists():
-        return
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # containers may have outlived it
     with _locked(data_dir):
+        endpoints = data_dir / ENDPOINTS_FILE
+        registries = endpoints.read_text().split() if endpoints.exists() else []
+        asyncio.run(_purge(data_dir, registries))
         shutil.rmtree(data_dir)
+
+
+async def _purge(data_dir: Path, registries: Sequence[str]) -> None:
+    """Remove what runs outside the daemon; without an engine in reach there is nothing to remove on it."""
+    docker = Docker(data_dir, os.environ.get("DOCKER_HOST"))
+    try:
+        await docker.purge(registries)
+    except EngineError as error:
+        log.warning("%s", error)
+    finally:
+        await docker.engine.close()
 
 
 async def _run(settings: Settings, sock: socket.socket) -> None:
     cloud = Cloud(settings)
     state = settings.data_dir / STATE_FILE
     port = sock.getsockname()[1]
+
+    _remember_endpoint(settings.data_dir, f"{LOOPBACK}:{port}")
 
     def ready() -> None:
         write_private(
@@ -261,6 +278,13 @@ async def _run(settings: Settings, sock: socket.socket) -> None:
         await cloud.run(sock, ready)
     finally:
         state.unlink(missing_ok=True)
+
+
+def _remember_endpoint(data_dir: Path, endpoint: str) -> None:
+    path = data_dir / ENDPOINTS_FILE
+    known = path.read_text().split() if path.exists() else []
+    if endpoint not in known:
+        path.write_text("\n".join([*known, endpoint]) + "\n")
 
 
 @contextlib.contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from tidegate.cloud.planes.docker.engine import Engine
 from tidegate.cloud.planes.docker.images import Images
 from tidegate.cloud.planes.docker.networks import Networks
 from tidegate.cloud.planes.docker.pods import Pods
+from tidegate.cloud.planes.docker.purge import purge
 
 
 class Docker:
@@ -19,3 +21,7 @@ class Docker:
         self.networks = Networks(self.engine)
         self.images = Images(self.engine)
         self.pods = Pods(self.engine, self.networks, self.images)
+
+    async def purge(self, registries: Iterable[str]) -> None:
+        """Remove everything that was made for this local cloud; see `planes.docker.purge`."""
+        await purge(self.engine, registries)

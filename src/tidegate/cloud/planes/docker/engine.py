@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import logging
 import re
@@ -83,8 +84,8 @@ class Engine:
         """Return the engine's client; raise `EngineError` where there is none."""
         self._needed.set()
         if self._docker is None:
-            import aiodocker  # slow to import, and not needed before there is something to run
-
+            # slow to import, and not needed before there is something to run: beside the loop, not in its way
+            aiodocker = await asyncio.to_thread(importlib.import_module, "aiodocker")
             try:
                 self._docker = aiodocker.Docker(self._url)
             except (ValueError, AssertionError, aiodocker.DockerError):
