@@ -17,6 +17,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from tidegate.cloud.daemon import purge
+
 _START_TIMEOUT = 20.0
 _PROGRAMS = Path(sys.executable).parent
 
@@ -64,6 +66,12 @@ class Daemon:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=60)
+
+    def purge(self) -> None:
+        """Stop it if it runs, and leave nothing of it on this machine."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        purge(self.data_dir)
 
     def reset(self) -> None:
         """Empty the local cloud."""
