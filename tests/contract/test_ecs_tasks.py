@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -247,12 +248,13 @@ def test_families_and_revisions(fargate: Fargate) -> None:
 def test_what_is_not_there(fargate: Fargate) -> None:
     assert fargate.ecs.describe_clusters(clusters=["x"])["failures"][0]["reason"] == "MISSING"
     assert fargate.ecs.describe_tasks(cluster="c", tasks=["f" * 32])["failures"][0]["reason"] == "MISSING"
-    for call, code in (
+    calls: list[tuple[Callable[[], Any], str]] = [
         (lambda: fargate.ecs.list_tasks(cluster="x"), "ClusterNotFoundException"),
         (lambda: fargate.ecs.stop_task(cluster="c", task="f" * 32), "InvalidParameterException"),
         (lambda: fargate.ecs.run_task(cluster="c", taskDefinition="x"), "ClientException"),
         (lambda: fargate.ecs.update_service(cluster="c", service="x"), "ServiceNotFoundException"),
-    ):
+    ]
+    for call, code in calls:
         with pytest.raises(ClientError) as caught:
             call()
         assert caught.value.response["Error"]["Code"] == code
@@ -266,7 +268,7 @@ def test_passing_a_role_needs_permission(fargate: Fargate) -> None:
     fargate.iam.put_role_policy(RoleName="dev", PolicyName="p", PolicyDocument=document)
     keys = fargate.cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="dev")["Credentials"]
     fargate.ecs = fargate.cloud.client("ecs", keys=keys)
-    with pytest.raises(ClientError, match="not authorized to perform: iam:PassRole on resource: .*role/execution"):
+    with pytest.raises(ClientError, match=r"not authorized to perform: iam:PassRole on resource: .*role/execution"):
         fargate.register(fargate.container("app", ""))
 
 
