@@ -24,6 +24,9 @@ class Progress(Protocol):
     def line(self, name: str, text: str) -> None:
         """Pass on a line that something wrote (a build's log)."""
 
+    def close(self) -> None:
+        """Leave the terminal to others: for a question, or because the work is done."""
+
 
 class StoppedError(Exception):
     """Somebody asked to stop (Ctrl-C): the step ends where it is, to be taken up again."""
