@@ -37,6 +37,7 @@ from tidegate.cloud.gateway.validate import RequestValidator
 from tidegate.cloud.planes.git.objects import GitCommits, GitObjects
 from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.planes.git.smart_http import GitHttp
+from tidegate.cloud.planes.registry import Blobs, Registry, Uploads
 from tidegate.cloud.reconcile import Loop
 from tidegate.cloud.services.codebuild.api import BuildsApi, ProjectsApi
 from tidegate.cloud.services.codebuild.model import CodeBuildModel
@@ -46,6 +47,19 @@ from tidegate.cloud.services.codecommit.model import CodeCommitModel
 from tidegate.cloud.services.codecommit.reconciler import References
 from tidegate.cloud.services.codecommit.smart_http import PREFIX as GIT_PREFIX
 from tidegate.cloud.services.codecommit.smart_http import GitOverHttp
+from tidegate.cloud.services.ecr.api import ImagesApi, LayersApi, RegistryApi, RepositoriesApi
+from tidegate.cloud.services.ecr.api import PoliciesApi as EcrPoliciesApi
+from tidegate.cloud.services.ecr.images import Images
+from tidegate.cloud.services.ecr.model import EcrModel
+from tidegate.cloud.services.ecr.reconciler import (
+    REGISTRY,
+    EventController,
+    GarbageController,
+    LifecycleController,
+    PreviewController,
+)
+from tidegate.cloud.services.ecr.registry import LayerContent, RegistryAccess, RegistryRecords
+from tidegate.cloud.services.ecr.tokens import Tokens
 from tidegate.cloud.services.events import api as events
 from tidegate.cloud.services.events.model import EventsModel
 from tidegate.cloud.services.events.reconciler import Deliveries
@@ -59,13 +73,13 @@ from tidegate.cloud.services.iam.api import (
 )
 from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
-from tidegate.cloud.services.iam.policy import MalformedPolicyError
+from tidegate.cloud.services.iam.policy import MalformedPolicyError, is_resource_policy
 from tidegate.cloud.services.iam.policy import parse as parse_policy
 from tidegate.cloud.services.logs import api as logs
 from tidegate.cloud.services.logs.model import LogsModel
 from tidegate.cloud.services.logs.reconciler import Retention
 from tidegate.cloud.services.s3 import api as s3
-from tidegate.cloud.services.s3.blobs import Blobs
+from tidegate.cloud.services.s3.blobs import Blobs as S3Blobs
 from tidegate.cloud.services.s3.model import S3Model
 from tidegate.cloud.services.s3.reconciler import Lifecycle, Removal
 from tidegate.cloud.services.sts.api import StsApi
@@ -152,11 +166,12 @@ class Cloud:
         self.dispatcher = Dispatcher(self.clock, authorizer, RequestValidator(self.models))
         self.calls = Calls(self.dispatcher, settings.account)
         self._add_iam_and_sts(authorizer)
-        self._add_codecommit()
-        self._add_events()
-        self._add_codebuild()
         self._add_s3()
         self._add_logs()
+        self._add_events()
+        self._add_ecr()
+        self._add_codecommit()
+        self._add_codebuild()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -224,7 +239,7 @@ class Cloud:
 
     def _add_s3(self) -> None:
         model = S3Model(self.store, self.settings.account)
-        blobs = Blobs(self.settings.data_dir / "s3", self.store, self.clock)
+        blobs = S3Blobs(self.settings.data_dir / "s3", self.store, self.clock)
         self.dispatcher.register(
             "s3",
             s3.BucketsApi(model, self.clock),
@@ -276,6 +291,47 @@ class Cloud:
         retention = Retention(model, self.clock)
         self.loop.add("logs.retention", retention.reconcile, keys=retention.keys)
         self.loop.watch("logs.group", "logs.retention")
+
+    def _add_ecr(self) -> None:
+        endpoint = f"{LOOPBACK}:{self.settings.port}"
+        model = EcrModel(self.store, self.settings.account, self.settings.region, endpoint)
+        blobs = Blobs(self.settings.data_dir / "registry" / "blobs")
+        uploads = Uploads(self.settings.data_dir / "registry" / "uploads", blobs, self.clock.new_id)
+        images, tokens, content = Images(model, self.clock), Tokens(model, self.clock), LayerContent(uploads)
+        self._resource_policies["ecr"] = model.policy_of
+        self.dispatcher.register(
+            "ecr",
+            RepositoriesApi(model, self.calls, self.clock),
+            EcrPoliciesApi(model, self.calls, is_resource_policy),
+            ImagesApi(model, images, content.read),
+            LayersApi(model, content, tokens),
+            RegistryApi(model, tokens),
+        )
+        self._routes["/v2/"] = Registry(
+            RegistryRecords(model, images),
+            RegistryAccess(model, tokens, self.calls, self.clock),
+            blobs,
+            uploads,
+            challenge=f'Basic realm="http://{endpoint}/",service="ecr.amazonaws.com"',
+            allowed_host=self._allows,
+        )
+        lifecycle, previews = LifecycleController(model, images, self.clock), PreviewController(model, self.clock)
+        self.loop.add(
+            "ecr.lifecycle", lifecycle.reconcile, keys=lambda: [key for key, _ in model.lifecycle_policies.items()]
+        )
+        self.loop.add("ecr.preview", previews.reconcile, keys=lambda: [key for key, _ in model.previews.items()])
+        self.loop.add(
+            "ecr.event",
+            EventController(model, self.calls).reconcile,
+            keys=lambda: [key for key, _ in model.events.items()],
+        )
+        garbage = GarbageController(model, tokens, blobs, uploads, self.clock)
+        self.loop.add("ecr.garbage", garbage.reconcile, keys=lambda: [REGISTRY])
+        self.loop.watch(model.lifecycle_policies.kind, "ecr.lifecycle")
+        self.loop.watch(model.images.kind, "ecr.lifecycle", keys=lambda key: [key[:2]])
+        self.loop.watch(model.previews.kind, "ecr.preview")
+        self.loop.watch(model.events.kind, "ecr.event")
+        self._resets += [blobs.clear, uploads.clear, lambda: self.loop.enqueue("ecr.garbage", REGISTRY)]
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
