@@ -509,6 +509,21 @@ def test_many_builds_at_once_and_a_limit(cloud: Daemon, tmp_path: Path) -> None:
     assert {finished(cloud, each)["buildStatus"] for each in ids} <= {"SUCCEEDED"}
 
 
+def test_more_builds_than_may_run_wait(cloud: Daemon, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    project(cloud, spec(waiting_for(gate)))
+    ids = [start(cloud) for _ in range(22)]
+    for identity in ids[:20]:
+        until(lambda identity=identity: build_of(cloud, identity)["currentPhase"], "BUILD")  # type: ignore[misc]
+    assert [build_of(cloud, each)["currentPhase"] for each in ids[20:]] == ["QUEUED", "QUEUED"]
+    cloud.client("codebuild").stop_build(id=ids[21])
+    stopped = finished(cloud, ids[21])
+    assert (stopped["buildStatus"], statuses(stopped)["QUEUED"]) == ("STOPPED", "STOPPED")
+    assert "PROVISIONING" not in statuses(stopped)
+    gate.touch()
+    assert {finished(cloud, each)["buildStatus"] for each in ids[:21]} == {"SUCCEEDED"}
+
+
 def test_a_log_is_there_while_the_build_runs(cloud: Daemon, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     long = "x" * 300_000

@@ -274,7 +274,7 @@ class Cloud:
             self.settings.region,
             lambda key: self.loop.enqueue("codebuild.build", key),
         )
-        self.loop.add("codebuild.build", builds.reconcile)
+        self.loop.add("codebuild.build", builds.reconcile, keys=model.open_keys)
         self.loop.watch("codebuild.build", "codebuild.build")
         self._background["codebuild"] = builds.serve
         self._resets.append(builds.reset)

@@ -27,7 +27,6 @@ class Shell:
         """`folder` exists; `output` gets what is printed, at most 64 KB at a time."""
         self._folder = folder
         self._output = output
-        self._current: asyncio.subprocess.Process | None = None
         self._loop = asyncio.get_running_loop()
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
@@ -54,13 +53,11 @@ class Shell:
                 start_new_session=True,
             )
             record(self._folder, process.pid)
-            self._current = process
             status = await process.wait()
             while self._take():
                 pass
             return status if status >= 0 else 128 - status
         finally:
-            self._current = None
             self._output = before
 
     def pause(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import threading
 from collections.abc import Callable
@@ -24,6 +25,10 @@ from tidegate.cloud.services.codebuild.model import (
 from tidegate.cloud.services.codebuild.reconciler.host import BuildHost
 from tidegate.cloud.services.codebuild.reconciler.run import BuildRun, event_detail
 from tidegate.cloud.store import Key
+
+_PAUSE = 5.0  # seconds
+
+log = logging.getLogger(__name__)
 
 
 class Builds:
@@ -122,6 +127,9 @@ class Builds:
     async def _work(self, key: Key, run: BuildRun, ran_before: bool) -> None:
         try:
             await run.execute(ran_before)
+        except Exception:  # not even its end could be written, as on a full disk: it begins again, not at once
+            log.exception("build %s has no end", key[1])
+            await asyncio.sleep(_PAUSE)
         finally:
             if self._runs.get(key, (None,))[0] is run:
                 del self._runs[key]

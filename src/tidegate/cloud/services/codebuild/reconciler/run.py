@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import shutil
@@ -94,13 +93,15 @@ class BuildRun:
         seconds = build["timeoutInMinutes"] * 60
         status = "SUCCEEDED"
         try:
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(seconds) as limit:
                     self._limit = limit
                     if self._stopped:
                         self.stop()
                     await self._phases(record, ran_before)
-            if limit.expired():
+            except TimeoutError:
+                if not limit.expired():
+                    raise
                 self._interrupt()
             self._begin("FINALIZING")
             self._end("SUCCEEDED")
