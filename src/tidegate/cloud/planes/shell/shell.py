@@ -9,9 +9,11 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tidegate.cloud.planes.shell import containers
 from tidegate.cloud.planes.shell.processes import MARK, end_all, record
 
 _READ_SIZE = 1 << 16
+_PIPE_READS = 16  # empty any pipe, of 64 KB or of the 1 MB that it may be made
 
 Output = Callable[[bytes], None]
 
@@ -54,8 +56,9 @@ class Shell:
             )
             record(self._folder, process.pid)
             status = await process.wait()
-            while self._take():
-                pass
+            for _ in range(_PIPE_READS):  # no longer: what runs in the background may print for ever
+                if not self._take():
+                    break
             return status if status >= 0 else 128 - status
         finally:
             self._output = before
@@ -76,10 +79,10 @@ class Shell:
         """End every process that was started, and all that those started."""
         if not self._closed:
             self._shut()
-            await asyncio.to_thread(end_all, self._folder)
+            await asyncio.to_thread(_end, self._folder)
 
     def close_now(self) -> None:
-        """End every process at once: the daemon itself ends."""
+        """End every process at once; a container is left to `remove`."""
         if not self._closed:
             self._shut()
             end_all(self._folder, grace=0)
@@ -101,8 +104,14 @@ class Shell:
         return False
 
 
+def _end(folder: Path) -> bool:
+    ran = end_all(folder)
+    containers.remove(folder)
+    return ran
+
+
 def remove(folder: Path) -> bool:
     """End what runs for a folder and remove it; return whether anything still ran. Blocks."""
-    ran = end_all(folder)
+    ran = _end(folder)
     shutil.rmtree(folder, ignore_errors=True)
     return ran

@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
@@ -22,8 +23,9 @@ from tidegate.cloud.services.codebuild.model import (
     end_phase,
     is_begun,
 )
+from tidegate.cloud.services.codebuild.reconciler.event import event_detail
 from tidegate.cloud.services.codebuild.reconciler.host import BuildHost
-from tidegate.cloud.services.codebuild.reconciler.run import BuildRun, event_detail
+from tidegate.cloud.services.codebuild.reconciler.run import BuildRun
 from tidegate.cloud.store import Key
 
 _PAUSE = 5.0  # seconds
@@ -86,7 +88,7 @@ class Builds:
         gone = self._host.root.with_name(f"{self._host.root.name}.gone")
         with contextlib.suppress(OSError):
             self._host.root.rename(gone)
-        threading.Thread(target=shutil.rmtree, args=(gone, True), name="remove build folders").start()
+        threading.Thread(target=_remove_all, args=(gone,), name="remove build folders").start()
 
     def _advance(self, key: Key, record: BuildRecord) -> float | None:
         running = self._runs.get(key)
@@ -162,6 +164,12 @@ class Builds:
 
     def _sweep(self) -> None:
         """End what builds of an earlier daemon left running, and remove their folders."""
-        if self._host.root.exists():
-            for folder in self._host.root.iterdir():
-                remove(folder)
+        _remove_all(self._host.root.with_name(f"{self._host.root.name}.gone"))
+        _remove_all(self._host.root)
+
+
+def _remove_all(root: Path) -> None:
+    if root.exists():
+        for folder in root.iterdir():
+            remove(folder)
+        shutil.rmtree(root, ignore_errors=True)
