@@ -458,7 +458,8 @@ def test_a_role_that_may_not_write_logs(cloud: Daemon) -> None:
 
 
 def test_stop(cloud: Daemon) -> None:
-    project(cloud, spec("echo $$ >$CODEBUILD_SRC_DIR/../pid; sleep 300 & sleep 300"))
+    phase = {"commands": ["touch $CODEBUILD_SRC_DIR/../pid; sleep 300 & sleep 300"], "finally": ["sleep 300"]}
+    project(cloud, json.dumps({"version": 0.2, "phases": {"build": phase}}, indent=1))
     identity = start(cloud)
     (marker,) = [cloud.data_dir / "builds" / identity.partition(":")[2] / "pid"]
     wait_for(marker.exists, bool)
@@ -624,6 +625,19 @@ def test_killed_while_a_build_runs(own_cloud: Daemon, tmp_path: Path) -> None:
     assert "it begins again from its first phase" in log_of(own_cloud, done)
     listing = subprocess.run(["ps", "-Ao", "args"], capture_output=True, text=True, check=True).stdout
     assert str(own_cloud.data_dir) not in "\n".join(line for line in listing.splitlines() if "script.sh" in line)
+
+
+def test_a_reset_ends_what_runs(own_cloud: Daemon, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    project(own_cloud, spec(f"touch {marker}; sleep 300"))
+    start(own_cloud)
+    wait_for(marker.exists, bool)
+    own_cloud.reset()
+    assert own_cloud.client("codebuild").list_builds()["ids"] == []
+    listing = subprocess.run(["ps", "-Ao", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(own_cloud.data_dir / "builds") not in listing
+    project(own_cloud, spec("true"))
+    assert build(own_cloud)["buildStatus"] == "SUCCEEDED"
 
 
 def test_a_rule_starts_a_build_on_a_push(cloud: Daemon, tmp_path: Path) -> None:

@@ -160,6 +160,8 @@ class Cloud:
         self._closes: list[Callable[[], Awaitable[None]]] = []  # stop what runs outside this process
         self._stopping = asyncio.Event()
 
+        self._git = GitRepositories(settings.data_dir / "git")
+
         self._iam = IamModel(self.store, settings.account)
         self._sts = StsModel(self.store, settings.account)
         authorizer = IamAuthorizer(self._iam, self.clock, self._resource_policies)
@@ -199,7 +201,7 @@ class Cloud:
 
     def _add_codecommit(self) -> None:
         model = CodeCommitModel(self.store, self.settings.account, self.settings.region, self.settings.port)
-        repositories = GitRepositories(self.settings.data_dir / "git")
+        repositories = self._git
         objects, commits = GitObjects(repositories), GitCommits(repositories)
         references = References(model, repositories, self.calls, self.clock)
         self.dispatcher.register(

@@ -55,6 +55,7 @@ class Builds:
         self._home = home
         self._wake = wake
         self._runs: dict[Key, tuple[BuildRun, asyncio.Task[None]]] = {}
+        self._waiting: set[Key] = set()  # for another build to end
         self._group: asyncio.TaskGroup | None = None
 
     async def serve(self) -> None:
@@ -85,6 +86,7 @@ class Builds:
             run.abandon()
             task.cancel()
         self._runs.clear()
+        self._waiting.clear()
         gone = self._host.root.with_name(f"{self._host.root.name}.gone")
         with contextlib.suppress(OSError):
             self._host.root.rename(gone)
@@ -103,6 +105,7 @@ class Builds:
             self._start(key, record)
             return None
         build = record["build"]
+        self._waiting.add(key)
         left = build["startTime"] + timedelta(minutes=build["queuedTimeoutInMinutes"]) - self._clock.now()
         if left <= timedelta(0):
             self._end_queued(key, "TIMED_OUT", "BUILD_TIMED_OUT", "Build has timed out. ")
@@ -135,7 +138,8 @@ class Builds:
         finally:
             if self._runs.get(key, (None,))[0] is run:
                 del self._runs[key]
-        for each in self._model.open_keys():
+        waiting, self._waiting = self._waiting, set()
+        for each in (key, *sorted(waiting)):
             self._wake(each)
 
     def _end_queued(self, key: Key, status: str, code: str, message: str) -> None:

@@ -310,10 +310,14 @@ class BuildRun:
         assert self._spec is not None
         self._log.say(f"Entering phase {phase}")
         described = self._spec.phases.get(COMMAND_PHASES[phase], Phase())
+        fault: _PhaseError | None = None
         try:
             await self._run_all(described.commands)
-        finally:
-            await self._run_all(described.final)
+        except _PhaseError as error:
+            fault = error
+        await self._run_all(described.final)
+        if fault is not None:
+            raise fault
 
     async def _run_all(self, commands: Sequence[str]) -> None:
         assert self._log is not None
