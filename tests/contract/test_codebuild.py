@@ -19,6 +19,7 @@ from tests.builds import build, build_of, context_of, finished, log_of, project,
 from tests.daemon import Daemon
 from tests.git import working_copy
 from tests.waiting import until, wait_for
+from tidegate.cloud.store import Store
 
 ACCOUNT = "000000000000"
 SPEC = """version: 0.2
@@ -68,7 +69,6 @@ def test_projects(cloud: Daemon) -> None:
         ({"source": {"type": "NO_SOURCE"}}, "must have a buildspec"),
         ({"artifacts": {"type": "CODEPIPELINE"}}, "goes with source type CODEPIPELINE"),
         ({"artifacts": {"type": "S3"}}, "location must be given"),
-        ({"environment": {"image": "python:3.11"}}, "does not offer codebuild environment image python:3.11"),
         ({"environment": {"type": "WINDOWS_CONTAINER"}}, "does not offer codebuild environment type"),
         ({"environment": {"computeType": "BUILD_LAMBDA_1GB"}}, "does not offer codebuild compute type"),
         ({"cache": {"type": "S3", "location": "b/c"}}, "does not offer codebuild cache type S3"),
@@ -458,7 +458,8 @@ def test_a_role_that_may_not_write_logs(cloud: Daemon) -> None:
 
 
 def test_stop(cloud: Daemon) -> None:
-    project(cloud, spec("echo $$ >$CODEBUILD_SRC_DIR/../pid; sleep 300 & sleep 300"))
+    phase = {"commands": ["touch $CODEBUILD_SRC_DIR/../pid; sleep 300 & sleep 300"], "finally": ["sleep 300"]}
+    project(cloud, json.dumps({"version": 0.2, "phases": {"build": phase}}, indent=1))
     identity = start(cloud)
     (marker,) = [cloud.data_dir / "builds" / identity.partition(":")[2] / "pid"]
     wait_for(marker.exists, bool)
@@ -473,6 +474,22 @@ def test_stop(cloud: Daemon) -> None:
     assert retried["id"] != identity
     cloud.client("codebuild").stop_build(id=retried["id"])
     assert finished(cloud, retried["id"])["buildStatus"] == "STOPPED"
+
+
+def test_a_build_that_takes_too_long(own_cloud: Daemon) -> None:
+    """AWS's shortest time-out is five minutes: this one is shortened behind the daemon's back."""
+    project(own_cloud, spec("sleep 300"))
+    own_cloud.stop()
+    store = Store(own_cloud.data_dir / "state.db")
+    record = store.get("codebuild.project", ("us-east-1", "hello"))
+    assert record is not None
+    record["project"]["timeoutInMinutes"] = 0.01
+    store.put("codebuild.project", ("us-east-1", "hello"), record)
+    store.close()
+    own_cloud.start()
+    done = build(own_cloud)
+    assert (done["buildStatus"], statuses(done)["BUILD"]) == ("TIMED_OUT", "TIMED_OUT")
+    assert context_of(done, "BUILD") == ("BUILD_TIMED_OUT", "Build has timed out. ")
 
 
 def test_builds_are_listed_and_deleted(cloud: Daemon) -> None:
@@ -509,6 +526,72 @@ def test_many_builds_at_once_and_a_limit(cloud: Daemon, tmp_path: Path) -> None:
     assert {finished(cloud, each)["buildStatus"] for each in ids} <= {"SUCCEEDED"}
 
 
+def test_another_image_is_a_container(cloud: Daemon) -> None:
+    project(
+        cloud,
+        """version: 0.2
+env:
+  variables: {GIVEN: "two\\nlines"}
+  exported-variables: [KEPT]
+phases:
+  build:
+    commands:
+      - test -f /.dockerenv && echo contained in $(basename $PWD)
+      - printf '%s\\n' "$GIVEN"; echo $HOME; KEPT=$(python3 -c 'print(6 * 7)')
+      - echo made >made.txt
+artifacts:
+  files: made.txt
+""",
+        environment={"image": "tidegate/python:3.11"},
+        artifacts={"type": "S3", "location": "store", "name": "made.zip", "packaging": "ZIP"},
+    )
+    cloud.client("s3").create_bucket(Bucket="store")
+    done = build(cloud)
+    log = log_of(cloud, done)
+    assert done["buildStatus"] == "SUCCEEDED", log
+    assert "\ncontained in src\n" in log
+    assert "\ntwo\nlines\n/root\n" in log
+    assert done["exportedEnvironmentVariables"] == [{"name": "KEPT", "value": "42"}]
+    assert cloud.client("s3").head_object(Bucket="store", Key="made.zip")["ContentLength"] > 0
+    assert containers_of(cloud) == []
+    done = build(cloud, imageOverride=f"127.0.0.1:{cloud.port}/nothing:latest")
+    code, message = context_of(done, "PROVISIONING")
+    assert code == "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE"
+    assert message.startswith("Unable to pull customer's container image. CannotPullContainerError: ")
+
+
+def test_a_container_does_not_outlive_its_build(own_cloud: Daemon) -> None:
+    project(own_cloud, spec("sleep 300"), environment={"image": "tidegate/python:3.11"})
+    identity = start(own_cloud)
+    until(lambda: build_of(own_cloud, identity)["currentPhase"], "BUILD")
+    own_cloud.kill()
+    assert len(containers_of(own_cloud)) == 1
+    own_cloud.start()
+    own_cloud.client("codebuild").stop_build(id=identity)
+    assert finished(own_cloud, identity)["buildStatus"] == "STOPPED"
+    assert containers_of(own_cloud) == []
+
+
+def containers_of(cloud: Daemon) -> list[str]:
+    command = ["docker", "ps", "-aq", "--filter", f"label=dev.tidegate.data-dir={cloud.data_dir}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_more_builds_than_may_run_wait(cloud: Daemon, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    project(cloud, spec(waiting_for(gate)))
+    ids = [start(cloud) for _ in range(22)]
+    for identity in ids[:20]:
+        until(lambda identity=identity: build_of(cloud, identity)["currentPhase"], "BUILD")  # type: ignore[misc]
+    assert [build_of(cloud, each)["currentPhase"] for each in ids[20:]] == ["QUEUED", "QUEUED"]
+    cloud.client("codebuild").stop_build(id=ids[21])
+    stopped = finished(cloud, ids[21])
+    assert (stopped["buildStatus"], statuses(stopped)["QUEUED"]) == ("STOPPED", "STOPPED")
+    assert "PROVISIONING" not in statuses(stopped)
+    gate.touch()
+    assert {finished(cloud, each)["buildStatus"] for each in ids[:21]} == {"SUCCEEDED"}
+
+
 def test_a_log_is_there_while_the_build_runs(cloud: Daemon, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     long = "x" * 300_000
@@ -542,6 +625,19 @@ def test_killed_while_a_build_runs(own_cloud: Daemon, tmp_path: Path) -> None:
     assert "it begins again from its first phase" in log_of(own_cloud, done)
     listing = subprocess.run(["ps", "-Ao", "args"], capture_output=True, text=True, check=True).stdout
     assert str(own_cloud.data_dir) not in "\n".join(line for line in listing.splitlines() if "script.sh" in line)
+
+
+def test_a_reset_ends_what_runs(own_cloud: Daemon, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    project(own_cloud, spec(f"touch {marker}; sleep 300"))
+    start(own_cloud)
+    wait_for(marker.exists, bool)
+    own_cloud.reset()
+    assert own_cloud.client("codebuild").list_builds()["ids"] == []
+    listing = subprocess.run(["ps", "-Ao", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(own_cloud.data_dir / "builds") not in listing
+    project(own_cloud, spec("true"))
+    assert build(own_cloud)["buildStatus"] == "SUCCEEDED"
 
 
 def test_a_rule_starts_a_build_on_a_push(cloud: Daemon, tmp_path: Path) -> None:

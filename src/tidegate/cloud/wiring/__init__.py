@@ -9,12 +9,16 @@ from tidegate.cloud.wiring.ec2 import add_ec2
 from tidegate.cloud.wiring.ecr import add_ecr
 from tidegate.cloud.wiring.ecs import add_ecs
 from tidegate.cloud.wiring.events import add_events
+from tidegate.cloud.wiring.cloudwatch import add_cloudwatch
+from tidegate.cloud.wiring.application_autoscaling import add_application_autoscaling
 from tidegate.cloud.wiring.iam import add_iam_and_sts
 from tidegate.cloud.wiring.logs import add_logs
 from tidegate.cloud.wiring.parts import Parts
 from tidegate.cloud.wiring.s3 import add_s3
 
 SERVICES = (
+    add_application_autoscaling,
+    add_cloudwatch,
     add_codebuild,
     add_events,
     add_codecommit,

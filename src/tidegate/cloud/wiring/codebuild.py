@@ -23,7 +23,7 @@ def add_codebuild(parts: Parts) -> None:
         parts.region,
         lambda key: parts.loop.enqueue("codebuild.build", key),
     )
-    parts.loop.add("codebuild.build", builds.reconcile)
+    parts.loop.add("codebuild.build", builds.reconcile, keys=model.open_keys)
     parts.loop.watch("codebuild.build", "codebuild.build")
     parts.background["codebuild"] = builds.serve
     parts.resets.append(builds.reset)

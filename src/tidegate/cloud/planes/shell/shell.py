@@ -9,9 +9,11 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tidegate.cloud.planes.shell import containers
 from tidegate.cloud.planes.shell.processes import MARK, end_all, record
 
 _READ_SIZE = 1 << 16
+_PIPE_READS = 16  # empty any pipe, of 64 KB or of the 1 MB that it may be made
 
 Output = Callable[[bytes], None]
 
@@ -27,7 +29,6 @@ class Shell:
         """`folder` exists; `output` gets what is printed, at most 64 KB at a time."""
         self._folder = folder
         self._output = output
-        self._current: asyncio.subprocess.Process | None = None
         self._loop = asyncio.get_running_loop()
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
@@ -54,13 +55,12 @@ class Shell:
                 start_new_session=True,
             )
             record(self._folder, process.pid)
-            self._current = process
             status = await process.wait()
-            while self._take():
-                pass
+            for _ in range(_PIPE_READS):  # no longer: what runs in the background may print for ever
+                if not self._take():
+                    break
             return status if status >= 0 else 128 - status
         finally:
-            self._current = None
             self._output = before
 
     def pause(self) -> None:
@@ -79,10 +79,10 @@ class Shell:
         """End every process that was started, and all that those started."""
         if not self._closed:
             self._shut()
-            await asyncio.to_thread(end_all, self._folder)
+            await asyncio.to_thread(_end, self._folder)
 
     def close_now(self) -> None:
-        """End every process at once: the daemon itself ends."""
+        """End every process at once; a container is left to `remove`."""
         if not self._closed:
             self._shut()
             end_all(self._folder, grace=0)
@@ -104,8 +104,14 @@ class Shell:
         return False
 
 
+def _end(folder: Path) -> bool:
+    ran = end_all(folder)
+    containers.remove(folder)
+    return ran
+
+
 def remove(folder: Path) -> bool:
     """End what runs for a folder and remove it; return whether anything still ran. Blocks."""
-    ran = end_all(folder)
+    ran = _end(folder)
     shutil.rmtree(folder, ignore_errors=True)
     return ran

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 _SOURCES = frozenset({"CODECOMMIT", "CODEPIPELINE", "S3", "NO_SOURCE"})
 _ENVIRONMENTS = frozenset({"LINUX_CONTAINER", "ARM_CONTAINER"})
-IMAGES = "aws/codebuild/"  # what stands for the environment of this machine
 
 
 def invalid(message: str) -> ServiceError:
@@ -60,8 +59,6 @@ def check_environment(environment: t.ProjectEnvironmentOutputTypeDef) -> None:
         raise not_offered(f"codebuild environment type {environment['type']}")
     if not environment["computeType"].startswith("BUILD_GENERAL1_"):
         raise not_offered(f"codebuild compute type {environment['computeType']}")
-    if not environment["image"].startswith(IMAGES):
-        raise not_offered(f"codebuild environment image {environment['image']} (it offers {IMAGES}…)")
     check_variables(environment.get("environmentVariables", []))
 
 

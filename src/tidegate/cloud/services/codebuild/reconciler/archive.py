@@ -31,12 +31,12 @@ def unpack(archive: Path, folder: Path) -> None:
                     with source.open(each) as content, place.open("wb") as file:
                         shutil.copyfileobj(content, file)
                     place.chmod(stat.S_IMODE(mode) & 0o777 | 0o600 if mode else 0o644)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        for place, target in links:  # last, so that no file is written through one
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)
+            place.symlink_to(target)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise ArchiveError(f"zip: {error}") from None
-    for place, target in links:  # last, so that no file is written through one
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        place.symlink_to(target)
 
 
 def _inside(name: str) -> PurePosixPath:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
@@ -21,9 +23,14 @@ from tidegate.cloud.services.codebuild.model import (
     end_phase,
     is_begun,
 )
+from tidegate.cloud.services.codebuild.reconciler.event import event_detail
 from tidegate.cloud.services.codebuild.reconciler.host import BuildHost
-from tidegate.cloud.services.codebuild.reconciler.run import BuildRun, event_detail
+from tidegate.cloud.services.codebuild.reconciler.run import BuildRun
 from tidegate.cloud.store import Key
+
+_PAUSE = 5.0  # seconds
+
+log = logging.getLogger(__name__)
 
 
 class Builds:
@@ -48,6 +55,7 @@ class Builds:
         self._home = home
         self._wake = wake
         self._runs: dict[Key, tuple[BuildRun, asyncio.Task[None]]] = {}
+        self._waiting: set[Key] = set()  # for another build to end
         self._group: asyncio.TaskGroup | None = None
 
     async def serve(self) -> None:
@@ -78,10 +86,11 @@ class Builds:
             run.abandon()
             task.cancel()
         self._runs.clear()
+        self._waiting.clear()
         gone = self._host.root.with_name(f"{self._host.root.name}.gone")
         with contextlib.suppress(OSError):
             self._host.root.rename(gone)
-        threading.Thread(target=shutil.rmtree, args=(gone, True), name="remove build folders").start()
+        threading.Thread(target=_remove_all, args=(gone,), name="remove build folders").start()
 
     def _advance(self, key: Key, record: BuildRecord) -> float | None:
         running = self._runs.get(key)
@@ -96,6 +105,7 @@ class Builds:
             self._start(key, record)
             return None
         build = record["build"]
+        self._waiting.add(key)
         left = build["startTime"] + timedelta(minutes=build["queuedTimeoutInMinutes"]) - self._clock.now()
         if left <= timedelta(0):
             self._end_queued(key, "TIMED_OUT", "BUILD_TIMED_OUT", "Build has timed out. ")
@@ -122,10 +132,14 @@ class Builds:
     async def _work(self, key: Key, run: BuildRun, ran_before: bool) -> None:
         try:
             await run.execute(ran_before)
+        except Exception:  # not even its end could be written, as on a full disk: it begins again, not at once
+            log.exception("build %s has no end", key[1])
+            await asyncio.sleep(_PAUSE)
         finally:
             if self._runs.get(key, (None,))[0] is run:
                 del self._runs[key]
-        for each in self._model.open_keys():
+        waiting, self._waiting = self._waiting, set()
+        for each in (key, *sorted(waiting)):
             self._wake(each)
 
     def _end_queued(self, key: Key, status: str, code: str, message: str) -> None:
@@ -154,6 +168,12 @@ class Builds:
 
     def _sweep(self) -> None:
         """End what builds of an earlier daemon left running, and remove their folders."""
-        if self._host.root.exists():
-            for folder in self._host.root.iterdir():
-                remove(folder)
+        _remove_all(self._host.root.with_name(f"{self._host.root.name}.gone"))
+        _remove_all(self._host.root)
+
+
+def _remove_all(root: Path) -> None:
+    if root.exists():
+        for folder in root.iterdir():
+            remove(folder)
+        shutil.rmtree(root, ignore_errors=True)

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tidegate.cloud.services.codebuild.reconciler.container import BuildContainer
+
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/homebrew/bin")
 _ABSENT = "/nonexistent/docker.sock"
 _SHIM = """#!/bin/sh
@@ -53,6 +55,10 @@ class BuildHost:
             shim.write_text(_SHIM.format(docker=shlex.quote(docker), absent=_ABSENT))
             shim.chmod(0o755)
         return folder
+
+    def container(self, folder: Path, image: str, variables: Mapping[str, str]) -> BuildContainer:
+        """Return the container of a build whose image is not CodeBuild's own, still to be started."""
+        return BuildContainer(folder, image, str(self.root.parent), self._engine, variables)
 
     def variables(self, folder: Path, *, privileged: bool) -> dict[str, str]:
         """Return the environment that everything in a build starts from."""

@@ -105,6 +105,7 @@ class BuildLog:
             self._wanted.clear()
             while self._waiting:
                 await self._send(self._batch())
+                await asyncio.sleep(0)  # a call is no pause: let others have theirs
 
     def end(self) -> None:
         """Have `run` send what is left and return."""

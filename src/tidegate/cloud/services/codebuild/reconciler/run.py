@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import logging
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.planes.shell.shell import Output, Shell
 from tidegate.cloud.services.codebuild.buildspec import DEFAULT_NAME, Artifact, Buildspec, BuildspecError, Phase, parse
 from tidegate.cloud.services.codebuild.model import (
+    IMAGES,
     BuildRecord,
     CodeBuildModel,
     begin_phase,
@@ -25,6 +26,7 @@ from tidegate.cloud.services.codebuild.model import (
 )
 from tidegate.cloud.services.codebuild.plan import COMMAND_PHASES, after, outcome
 from tidegate.cloud.services.codebuild.reconciler.artifacts import NothingFoundError, describe, find, upload
+from tidegate.cloud.services.codebuild.reconciler.container import BuildContainer, ContainerError
 from tidegate.cloud.services.codebuild.reconciler.host import BuildHost, reader, script
 from tidegate.cloud.services.codebuild.reconciler.log import BuildLog
 from tidegate.cloud.services.codebuild.reconciler.source import SourceError, Sources
@@ -34,6 +36,7 @@ from tidegate.cloud.store import Key
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
 
+_RENEWED_BEFORE = timedelta(minutes=15)
 _TIMED_OUT = "Build has timed out. "
 _CAPTURED = 1 << 20  # bytes of what a command of CodeBuild's own may print
 _GIT_SETTINGS = """[credential]
@@ -77,6 +80,7 @@ class BuildRun:
         self._sending: asyncio.Task[None] | None = None
         self._session: RoleSession | None = None
         self._spec: Buildspec | None = None
+        self._container: BuildContainer | None = None
         self._folder = host.folder(self._uuid)
         self._sources: dict[str, str] = {}
         self._variables: dict[str, str] = {}
@@ -94,13 +98,15 @@ class BuildRun:
         seconds = build["timeoutInMinutes"] * 60
         status = "SUCCEEDED"
         try:
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(seconds) as limit:
                     self._limit = limit
                     if self._stopped:
                         self.stop()
                     await self._phases(record, ran_before)
-            if limit.expired():
+            except TimeoutError:
+                if not limit.expired():
+                    raise
                 self._interrupt()
             self._begin("FINALIZING")
             self._end("SUCCEEDED")
@@ -162,13 +168,7 @@ class BuildRun:
         privileged = build["environment"].get("privilegedMode", False)
         await asyncio.to_thread(self._prepare, privileged)
         role = build["serviceRole"]
-        try:
-            self._session = await self._calls.as_role(
-                role, "codebuild.amazonaws.com", f"AWSCodeBuild-{self._uuid}", self._region
-            )
-        except ServiceError as error:
-            why = f"CodeBuild is not authorized to perform: sts:AssumeRole on {role}"
-            raise _PhaseError("ACCESS_DENIED", why) from error
+        self._session = await self._assume(role)
         given = self._session.credentials
         shown = build.get("logs", {})
         group, stream = shown.get("groupName"), shown.get("streamName", "")
@@ -184,16 +184,49 @@ class BuildRun:
         self._log.held, self._log.freed = self._shell.pause, self._shell.resume
         self._variables = {
             **self._host.variables(self._folder, privileged=privileged),
-            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": given["SessionToken"],
+            **_keys(given),
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_DEFAULT_REGION": self._region,
             "AWS_REGION": self._region,
         }
         self._log.say("Running on tidegate local")
+        image = build["environment"]["image"]
+        if not image.startswith(IMAGES):
+            await self._start_container(image, privileged=privileged)
         if ran_before:
             self._log.say("The local cloud ended while this build ran: it begins again from its first phase")
+
+    async def _assume(self, role: str) -> RoleSession:
+        session = f"AWSCodeBuild-{self._uuid}"
+        try:
+            return await self._calls.as_role(role, "codebuild.amazonaws.com", session, self._region)
+        except ServiceError as error:
+            why = f"CodeBuild is not authorized to perform: sts:AssumeRole on {role}"
+            raise _PhaseError("ACCESS_DENIED", why) from error
+
+    async def _renew(self) -> None:
+        """Give the next command new keys of the role where the old ones end soon, unless the build set its own."""
+        assert self._session is not None
+        assert self._log is not None
+        old = self._session.credentials
+        if old["Expiration"] - self._clock.now() > _RENEWED_BEFORE:
+            return
+        self._session = await self._assume(self._record()["build"]["serviceRole"])
+        new = _keys(self._session.credentials)
+        self._log.hide([new["AWS_SECRET_ACCESS_KEY"], new["AWS_SESSION_TOKEN"]])
+        self._variables |= {name: value for name, value in new.items() if self._variables[name] == _keys(old)[name]}
+        exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in new.items())
+        self._amend(f'test "$AWS_ACCESS_KEY_ID" != {old["AccessKeyId"]} || export {exports}')
+
+    async def _start_container(self, image: str, *, privileged: bool) -> None:
+        assert self._session is not None
+        container = self._host.container(self._folder, image, self._variables)
+        registry = self._endpoint.removeprefix("http://")
+        try:
+            await container.start(self._run_client, self._session, registry, self._home, privileged=privileged)
+        except ContainerError as error:
+            raise _PhaseError(error.code, error.message) from error
+        self._container = container
 
     def _prepare(self, privileged: bool) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -205,7 +238,7 @@ class BuildRun:
         assert self._session is not None
         self._log.say("Waiting for DOWNLOAD_SOURCE")
         self._log.say("Phase is DOWNLOAD_SOURCE")
-        sources = Sources(self._session, self._endpoint, self._home, self._run_captured, self._folder / "tmp")
+        sources = Sources(self._session, self._endpoint, self._home, self._run_script, self._folder / "tmp")
         versions = {
             each["sourceIdentifier"]: each["sourceVersion"] for each in build.get("secondarySourceVersions", [])
         }
@@ -277,14 +310,19 @@ class BuildRun:
         assert self._spec is not None
         self._log.say(f"Entering phase {phase}")
         described = self._spec.phases.get(COMMAND_PHASES[phase], Phase())
+        fault: _PhaseError | None = None
         try:
             await self._run_all(described.commands)
-        finally:
-            await self._run_all(described.final)
+        except _PhaseError as error:
+            fault = error
+        await self._run_all(described.final)
+        if fault is not None:
+            raise fault
 
     async def _run_all(self, commands: Sequence[str]) -> None:
         assert self._log is not None
         for command in commands:
+            await self._renew()
             self._log.say(f"Running command {command}")
             status = await self._run(command)
             if status != 0:
@@ -299,31 +337,46 @@ class BuildRun:
         state = self._folder / "state"
         file = state / "script.sh"
         file.write_text(script(self._spec.shell, command, state, keeps=self._spec.version != "0.1"))
-        return await self._shell.run(
-            [self._program(self._spec), str(file)], Path(self._sources[""]), self._variables, output=output
-        )
+        return await self._shell_run([self._program(self._spec), str(file)], output)
+
+    async def _shell_run(self, arguments: list[str], output: Output | None) -> int:
+        """Run a command of the build's in its environment: this machine, or the build's container."""
+        assert self._shell is not None
+        cwd, variables = Path(self._sources[""]), self._variables
+        if self._container is not None:
+            arguments, variables = self._container.command(arguments, cwd, variables)
+        return await self._shell.run(arguments, cwd, variables, output=output)
 
     def _program(self, spec: Buildspec) -> str:
+        if self._container is not None:
+            return spec.shell
         return "/bin/sh" if spec.shell == "sh" else shutil.which("bash") or "bash"
 
-    async def _run_captured(
-        self, text: str, cwd: Path, variables: Mapping[str, str], program: str = "/bin/sh"
-    ) -> tuple[int, str]:
-        """Run a script of CodeBuild's own and return its status and what it printed."""
+    async def _run_script(self, text: str, cwd: Path, variables: Mapping[str, str]) -> tuple[int, str]:
+        """Run a script of CodeBuild's own on this machine and return its status and what it printed."""
+        return await self._captured(["/bin/sh", "-c", text], cwd, {**self._variables, **variables})
+
+    async def _run_client(self, arguments: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str]:
+        return await self._captured(arguments, self._folder, variables)
+
+    async def _captured(self, arguments: Sequence[str], cwd: Path, variables: Mapping[str, str]) -> tuple[int, str]:
         assert self._shell is not None
         printed = bytearray()
-        arguments = [program, "-c", text]
         keep: Output = lambda chunk: printed.extend(chunk[: _CAPTURED - len(printed)])  # noqa: E731
-        status = await self._shell.run(arguments, cwd, {**self._variables, **variables}, output=keep)
+        status = await self._shell.run(arguments, cwd, variables, output=keep)
         return status, printed.decode("utf-8", "replace")
 
     def _fail(self) -> None:
         """Let the commands that still come know that the build fails."""
         self._variables["CODEBUILD_BUILD_SUCCEEDING"] = "0"
+        self._amend("export CODEBUILD_BUILD_SUCCEEDING=0")
+
+    def _amend(self, line: str) -> None:
+        """Add to what the next command starts from, where there was one before it."""
         state = self._folder / "state" / "variables"
         if state.exists():
             with state.open("a") as file:
-                file.write("export CODEBUILD_BUILD_SUCCEEDING=0\n")
+                file.write(f"{line}\n")
 
     async def _upload(self, record: BuildRecord) -> None:
         assert self._spec is not None
@@ -380,7 +433,9 @@ class BuildRun:
             return
         names = [name for name in self._spec.exported if name.isidentifier()]
         text = reader(names, self._folder / "state")
-        _, printed = await self._run_captured(text, self._folder, {}, self._program(self._spec))
+        captured = bytearray()
+        await self._shell_run([self._program(self._spec), "-c", text], captured.extend)
+        printed = captured.decode("utf-8", "replace")
         values: list[t.ExportedEnvironmentVariableTypeDef] = [
             {"name": name, "value": value} for name, value in zip(names, printed.split("\0"), strict=False)
         ]
@@ -406,6 +461,14 @@ class BuildRun:
         return record
 
 
+def _keys(credentials: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+    }
+
+
 def _read(root: Path, name: str) -> str:
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()) or not path.is_file():
@@ -418,62 +481,3 @@ def _log_denied(role: str, build: str, error: ServiceError) -> str:
         f"Service role {role} does not allow AWS CodeBuild to create Amazon CloudWatch Logs log streams for build "
         f"{build}. Error message: {error.message}"
     )
-
-
-def event_detail(record: BuildRecord) -> str:
-    """Return the detail of a state change's event.
-
-    https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html
-    """
-    build = record["build"]
-    phases = [
-        {
-            "phase-type": each["phaseType"],
-            **({"phase-status": each["phaseStatus"]} if "phaseStatus" in each else {}),
-            "start-time": _stamp(each["startTime"]),
-            **({"end-time": _stamp(each["endTime"])} if "endTime" in each else {}),
-            **({"duration-in-seconds": each["durationInSeconds"]} if "durationInSeconds" in each else {}),
-            **({"phase-context": [_context(one) for one in each["contexts"]]} if "contexts" in each else {}),
-        }
-        for each in build["phases"]
-    ]
-    environment = build["environment"]
-    return json.dumps(
-        {
-            "build-status": build["buildStatus"],
-            "project-name": build["projectName"],
-            "build-id": build["arn"],
-            "current-phase": build["currentPhase"],
-            "current-phase-context": "[]",
-            "version": "1",
-            "additional-information": {
-                "artifact": {"location": build.get("artifacts", {}).get("location", "")},
-                "environment": {
-                    "image": environment["image"],
-                    "privileged-mode": environment.get("privilegedMode", False),
-                    "compute-type": environment["computeType"],
-                    "type": environment["type"],
-                    "environment-variables": environment.get("environmentVariables", []),
-                },
-                "timeout-in-minutes": build["timeoutInMinutes"],
-                "build-complete": build["buildComplete"],
-                "initiator": build["initiator"],
-                "build-start-time": _stamp(build["startTime"]),
-                "source": {"type": build["source"]["type"], "location": build["source"].get("location", "")},
-                "source-version": build.get("sourceVersion", ""),
-                "logs": {
-                    "group-name": build.get("logs", {}).get("groupName"),
-                    "stream-name": build.get("logs", {}).get("streamName"),
-                },
-                "phases": phases,
-            },
-        }
-    )
-
-
-def _context(context: t.PhaseContextTypeDef) -> str:
-    return f"{context.get('statusCode', '')}: {context.get('message', '')}"
-
-
-def _stamp(moment: object) -> str:
-    return f"{moment:%b %d, %Y %I:%M:%S %p}"
