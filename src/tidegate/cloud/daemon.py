@@ -35,6 +35,12 @@ from tidegate.cloud.gateway.models import Models
 from tidegate.cloud.gateway.server import LOOPBACK, App, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
 from tidegate.cloud.reconcile import Loop
+from tidegate.cloud.services.applicationautoscaling.api import AutoScalingApi
+from tidegate.cloud.services.applicationautoscaling.model import AutoScalingModel
+from tidegate.cloud.services.applicationautoscaling.reconciler import Scaling
+from tidegate.cloud.services.cloudwatch import api as cloudwatch
+from tidegate.cloud.services.cloudwatch.model import CloudWatchModel
+from tidegate.cloud.services.cloudwatch.reconciler import Retention as MetricRetention
 from tidegate.cloud.services.iam.api import (
     InstanceProfilesApi,
     PoliciesApi,
@@ -49,7 +55,7 @@ from tidegate.cloud.services.iam.policy import MalformedPolicyError
 from tidegate.cloud.services.iam.policy import parse as parse_policy
 from tidegate.cloud.services.logs import api as logs
 from tidegate.cloud.services.logs.model import LogsModel
-from tidegate.cloud.services.logs.reconciler import Retention
+from tidegate.cloud.services.logs.reconciler import Retention as LogRetention
 from tidegate.cloud.services.s3 import api as s3
 from tidegate.cloud.services.s3.blobs import Blobs
 from tidegate.cloud.services.s3.model import S3Model
@@ -140,6 +146,8 @@ class Cloud:
         self._add_iam_and_sts(authorizer)
         self._add_s3()
         self._add_logs()
+        self._add_cloudwatch()
+        self._add_application_autoscaling()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -197,9 +205,24 @@ class Cloud:
             logs.EventsApi(model, self.clock),
             logs.SearchApi(model),
         )
-        retention = Retention(model, self.clock)
+        retention = LogRetention(model, self.clock)
         self.loop.add("logs.retention", retention.reconcile, keys=retention.keys)
         self.loop.watch("logs.group", "logs.retention")
+
+    def _add_cloudwatch(self) -> None:
+        model = CloudWatchModel(self.store)
+        self.dispatcher.register("cloudwatch", cloudwatch.MetricsApi(model, self.clock), cloudwatch.DataApi(model))
+        retention = MetricRetention(model, self.clock)
+        self.loop.add("cloudwatch.retention", retention.reconcile, keys=retention.keys)
+        self.loop.watch("cloudwatch.metric", "cloudwatch.retention", keys=lambda key: (key[:1],))
+
+    def _add_application_autoscaling(self) -> None:
+        model = AutoScalingModel(self.store)
+        self.dispatcher.register("application-autoscaling", AutoScalingApi(model, self.calls, self.clock))
+        scaling = Scaling(model, self.calls, self.clock)
+        self.loop.add("autoscaling", scaling.reconcile, keys=scaling.keys)
+        self.loop.watch("autoscaling.target", "autoscaling")
+        self.loop.watch("autoscaling.policy", "autoscaling", keys=lambda key: (key[:2],))
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
