@@ -31,6 +31,7 @@ class Daemon:
     port: int
     region: str = "us-east-1"
     account: str = "000000000000"
+    module: str = "tidegate.cloud.daemon"
     process: subprocess.Popen[bytes] | None = None
     document: dict[str, Any] = field(default_factory=dict)
 
@@ -44,7 +45,7 @@ class Daemon:
 
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
-        command = [sys.executable, "-m", "tidegate.cloud.daemon", "--data-dir", str(self.data_dir)]
+        command = [sys.executable, "-m", self.module, "--data-dir", str(self.data_dir)]
         command += ["--port", str(self.port), "--account", self.account, "--region", self.region]
         (self.data_dir / "daemon.json").unlink(missing_ok=True)
         self.process = subprocess.Popen(command, start_new_session=True)

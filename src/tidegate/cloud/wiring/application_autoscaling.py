@@ -1,4 +1,4 @@
-"""APPLICATION_AUTOSCALING: its operations and its controllers."""
+"""Application Auto Scaling: its operations, and services that follow their load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CLOUDWATCH: its operations and its controllers."""
+"""CloudWatch: metrics, kept and forgotten."""
 
 from __future__ import annotations
 

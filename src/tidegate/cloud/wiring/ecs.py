@@ -6,6 +6,7 @@ from tidegate.cloud.services.ecs.api import ClustersApi, ServicesApi, TagsApi, T
 from tidegate.cloud.services.ecs.model import EcsModel, task_key_of
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher
 from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
+from tidegate.cloud.services.ecs.reconciler.metrics import Metrics
 from tidegate.cloud.services.ecs.reconciler.roles import Roles
 from tidegate.cloud.services.ecs.reconciler.service import ServiceReconciler
 from tidegate.cloud.services.ecs.reconciler.task import TaskReconciler
@@ -49,6 +50,9 @@ def add_ecs(parts: Parts) -> None:
     parts.loop.add("ecs.service", services.reconcile, keys=lambda: [key for key, _ in model.services.items()])
     parts.loop.add("ecs.logs", shipper.reconcile, keys=model.writing_containers, workers=10_000)
     parts.loop.add("ecs.sweep", tasks.sweep)
+    metrics = Metrics(model, parts.calls, parts.clock, docker.pods)
+    parts.loop.add("ecs.metrics", metrics.reconcile, keys=lambda: [key for key, _ in model.services.items()])
+    parts.loop.watch("ecs.service", "ecs.metrics")
     parts.loop.watch("ecs.task", "ecs.task")
     parts.loop.watch("ecs.task", "ecs.service", model.service_of_task)
     parts.loop.watch("ecs.service", "ecs.service")
