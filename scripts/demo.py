@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from load import Load
@@ -37,7 +38,7 @@ def main() -> int:
             say(f"Version {number}: changed, committed, pushed, under load")
             began = push(number, crash=False)
             wanted = f"hello, version {number}"
-            if not wait_for(lambda: wanted in load.first_seen, 10):
+            if not wait_for(partial(load.first_seen.__contains__, wanted), 10):
                 return fail(f"version {number} was never served")
             time.sleep(0.5)
             others = [seen for text, seen in load.last_seen.items() if text != wanted]
