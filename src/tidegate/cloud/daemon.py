@@ -34,9 +34,24 @@ from tidegate.cloud.gateway.control import PREFIX, Control
 from tidegate.cloud.gateway.models import Models
 from tidegate.cloud.gateway.server import LOOPBACK, App, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
+from tidegate.cloud.planes.envoy import EnvoyPlane, end_envoy
+from tidegate.cloud.planes.loopback import Loopback
+from tidegate.cloud.planes.probe import ProbePlane
 from tidegate.cloud.reconcile import Loop
 from tidegate.cloud.services.ec2.api import APIS as EC2_APIS
 from tidegate.cloud.services.ec2.model import Ec2Model
+from tidegate.cloud.services.elbv2.api import (
+    LimitsApi,
+    ListenersApi,
+    LoadBalancersApi,
+    RulesApi,
+    TagsApi,
+    TargetGroupsApi,
+    TargetsApi,
+)
+from tidegate.cloud.services.elbv2.model import ElbModel
+from tidegate.cloud.services.elbv2.reconciler import BalancersReconciler, InterfacesReconciler, TargetsReconciler
+from tidegate.cloud.services.elbv2.reconciler.balancers import EVERYTHING
 from tidegate.cloud.services.iam.api import (
     InstanceProfilesApi,
     PoliciesApi,
@@ -132,6 +147,7 @@ class Cloud:
         self.calls = Calls(self.dispatcher, settings.account)
         self._add_iam_and_sts(authorizer)
         self._add_ec2()
+        self._add_elbv2()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -160,6 +176,45 @@ class Cloud:
     def _add_ec2(self) -> None:
         model = Ec2Model(self.store, self.settings.account)
         self.dispatcher.register("ec2", *(api(model, self.calls, self.clock) for api in EC2_APIS))
+
+    def _add_elbv2(self) -> None:
+        model, loopback = ElbModel(self.store), Loopback(self.settings.data_dir)
+        self.dispatcher.register(
+            "elbv2",
+            LoadBalancersApi(model, self.calls, self.clock, loopback),
+            *(
+                api(model, self.calls, self.clock)
+                for api in (LimitsApi, ListenersApi, RulesApi, TagsApi, TargetGroupsApi, TargetsApi)
+            ),
+            prefix="elasticloadbalancing",
+        )
+        envoy = EnvoyPlane(self.settings.data_dir, lambda: self.loop.enqueue("elbv2.balancers", EVERYTHING))
+        probes = ProbePlane(lambda key: self.loop.enqueue("elbv2.targets", key))
+        interfaces = InterfacesReconciler(model, self.calls)
+        balancers = BalancersReconciler(model, envoy, loopback, self._reach)
+        targets = TargetsReconciler(model, self.calls, self.clock, envoy, probes, self._reach)
+        self._background["probes"] = probes.run
+        self._resets += [envoy.reset, probes.forget_all, targets.forget_all]
+        self._closes.append(envoy.close)
+
+        self.loop.add(
+            "elbv2.interfaces", interfaces.reconcile, keys=lambda: [key for key, _ in model.balancers.items()]
+        )
+        self.loop.add("elbv2.balancers", balancers.reconcile, keys=lambda: [EVERYTHING])
+        self.loop.add("elbv2.targets", targets.reconcile, keys=lambda: [key for key, _ in model.targets.items()])
+        for kind in (model.balancers, model.listeners, model.rules):
+            self.loop.watch(kind.kind, "elbv2.targets", lambda key: model.target_keys(key[0]))
+        self.loop.watch(
+            model.groups.kind, "elbv2.targets", lambda key: [each for each, _ in model.targets_of(key[0], key[1])]
+        )
+        self.loop.watch(model.targets.kind, "elbv2.targets")
+        self.loop.watch(model.balancers.kind, "elbv2.interfaces")
+        for changed in (model.balancers, model.listeners, model.rules, model.groups, model.targets):
+            self.loop.watch(changed.kind, "elbv2.balancers", lambda key: [EVERYTHING])
+
+    def _reach(self, vpc_id: str, address: str, port: int) -> tuple[str, int]:
+        """Return where a port of an address in a VPC is reached from this machine: there, as it is."""
+        return address, port
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
@@ -247,6 +302,7 @@ def purge(data_dir: Path) -> None:
     if not data_dir.exists():
         return
     with _locked(data_dir):
+        end_envoy(data_dir)
         shutil.rmtree(data_dir)
 
 
