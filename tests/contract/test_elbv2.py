@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,6 +35,13 @@ class Network:
     def listener(self, balancer: str, actions: Any, port: int = 80) -> str:
         answer = self.elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=port, DefaultActions=actions)
         return str(answer["Listeners"][0]["ListenerArn"])
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come true"
+        time.sleep(0.02)
 
 
 def to(group: str) -> list[dict[str, str]]:
@@ -376,6 +385,34 @@ def test_targets_that_are_none(network: Network) -> None:
         "Reason": "Target.NotRegistered",
         "Description": "Target is not registered to the target group",
     }
+
+
+def test_a_target_in_a_zone_that_the_balancer_is_not_in(network: Network) -> None:
+    third = network.ec2.create_subnet(VpcId=network.vpc, CidrBlock="172.31.200.0/24", AvailabilityZone="us-east-1c")
+    balancer, group = network.balancer()["LoadBalancerArn"], network.group()
+    network.listener(balancer, to(group))
+    network.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "172.31.200.9"}])
+
+    def reason() -> tuple[str, str]:
+        (shown,) = network.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return shown["TargetHealth"]["State"], shown["TargetHealth"]["Description"]
+
+    wait_for(lambda: reason()[0] == "unused")
+    assert reason()[1] == "Target is in an Availability Zone that is not enabled for the load balancer"
+    network.elb.set_subnets(LoadBalancerArn=balancer, Subnets=[*network.subnets, third["Subnet"]["SubnetId"]])
+    wait_for(lambda: reason()[0] == "initial")
+
+
+def test_tags_on_creation_are_a_permission_of_their_own(cloud: Daemon, network: Network) -> None:
+    keys = assume(cloud, "maker")
+    cloud.client("iam").put_role_policy(
+        RoleName="maker", PolicyName="p", PolicyDocument=policy("Allow", "elasticloadbalancing:Create*")
+    )
+    maker = cloud.client("elbv2", keys=keys)
+    request = {"Name": "made", "Protocol": "HTTP", "Port": 80, "VpcId": network.vpc, "TargetType": "ip"}
+    with pytest.raises(ClientError, match="elasticloadbalancing:AddTags"):
+        maker.create_target_group(**request, Tags=[{"Key": "a", "Value": "b"}])
+    maker.create_target_group(**request)
 
 
 def test_tags(network: Network) -> None:

@@ -15,6 +15,7 @@ from yarl import URL
 from tests.contract.test_elbv2 import FIXED, Network, to
 from tests.daemon import Daemon
 from tests.http_endpoint import HttpEndpoint, load, until
+from tidegate.cloud.daemon import purge
 
 QUICK: dict[str, Any] = {"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2}
 
@@ -392,3 +393,14 @@ async def test_an_empty_cloud_serves_nothing(front: Front) -> None:
     again = Front(front.cloud)
     await again.listen(FIXED)
     assert (await again.ask())[1] == "fixed"
+
+
+async def test_a_purge_after_a_kill_leaves_nothing_behind(own_cloud: Daemon) -> None:
+    front = Front(own_cloud)
+    await front.listen(FIXED)
+    url = URL(await front.url())
+    own_cloud.kill()
+    await asyncio.to_thread(purge, own_cloud.data_dir)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((str(url.host), url.port or 80), 1).close()
+    assert not own_cloud.data_dir.exists()

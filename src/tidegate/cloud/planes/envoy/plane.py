@@ -75,10 +75,13 @@ class EnvoyPlane:
             if config == self._applied and pid is not None and pid == self._pid:
                 return
             known, self._applied = self._applied, None
-            if pid is None or not await self._admin.ready():
-                await self._start(config)
-            else:
-                await self._change(config, known)
+            try:
+                if pid is None or not await self._admin.ready():
+                    await self._start(config)
+                else:
+                    await self._change(config, known)
+            except TimeoutError:
+                raise EnvoyError(f"Envoy takes too long: {self._process.last_words()}") from None
             self._pid = self._process.pid()
             self._process.watch(self._ended)
             self._applied = config

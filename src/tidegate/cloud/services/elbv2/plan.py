@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 Traffic = Literal["healthy", "unhealthy", "draining"]
 
+NO_LISTENER = "Target group is not configured to receive traffic from the load balancer"
+OTHER_ZONE = "Target is in an Availability Zone that is not enabled for the load balancer"
 QUICK_PAUSE = 0.2  # seconds between checks of a target of which nothing is known yet
 DRAIN_PAUSE = 0.1  # seconds for which a draining target has to be seen without a request
 _LONG_DRAIN, _LONG_DRAIN_PAUSE = 5.0, 0.5  # seconds
@@ -67,10 +69,9 @@ def registered(now: datetime, *, used: bool) -> Health:
     return Health("initial", *why, 0, 0, now, now)
 
 
-def unused(now: datetime) -> Health:
-    """Return the health of a target whose group no listener sends traffic to."""
-    why = ("Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
-    return Health("unused", *why, 0, 0, now, now)
+def unused(now: datetime, why: str = NO_LISTENER) -> Health:
+    """Return the health of a target that no traffic is sent to, and why that is."""
+    return Health("unused", "Target.NotInUse", why, 0, 0, now, now)
 
 
 def checking(health: Health) -> Health:

@@ -30,13 +30,7 @@ _TLS = ("AlpnPolicy", "Certificates", "MutualAuthentication", "SslPolicy")
 class ListenersApi(ElbApi):
     """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html and siblings."""
 
-    @operation(
-        resource=lambda api, context, request: (
-            request["LoadBalancerArn"].replace(":loadbalancer/", ":listener/") + "/*"
-        ),
-        conditions=request_tags,
-        refuse=_TLS,
-    )
+    @operation(resource=arn_in("LoadBalancerArn"), conditions=request_tags, refuse=_TLS)
     async def create_listener(self, context: Context, request: t.CreateListenerInputTypeDef) -> Mapping[str, Any]:
         """Create a listener on a port that has none, or return the one that is there with the same settings."""
         region, arn = context.region, request["LoadBalancerArn"]
@@ -46,7 +40,7 @@ class ListenersApi(ElbApi):
             raise ServiceError("ValidationError", "A listener port must be specified")
         if "Protocol" not in request:
             raise ServiceError("ValidationError", "A listener protocol must be specified")
-        tags = new_tags(request)
+        tags = new_tags(self, context, request, arn.replace(":loadbalancer/", ":listener/") + "/*", "CreateListener")
         given: Any = request["DefaultActions"]
         actions = checked_actions(given)
         check_forwards(self.model, region, balancer, actions)
@@ -114,7 +108,7 @@ class ListenersApi(ElbApi):
         self._put(region, record)
         return {"Listeners": [listener]}
 
-    @operation(resource=arn_in("ListenerArn"))
+    @operation()
     async def describe_listener_attributes(
         self, context: Context, request: t.DescribeListenerAttributesInputTypeDef
     ) -> Mapping[str, Any]:
@@ -132,7 +126,7 @@ class ListenersApi(ElbApi):
         self._put(context.region, record)
         return {"Attributes": listed(record["attributes"])}
 
-    @operation(resource=arn_in("ListenerArn"))
+    @operation()
     async def describe_listener_certificates(
         self, context: Context, request: t.DescribeListenerCertificatesInputTypeDef
     ) -> Mapping[str, Any]:

@@ -78,7 +78,8 @@ class LoadBalancersApi(ElbApi):
         region, name = context.region, request["Name"]
         check_name("load balancer", name)
         self._check_kind("CreateLoadBalancer", request)
-        tags = new_tags(request)
+        base = context.arn("elasticloadbalancing", f"loadbalancer/app/{name}")
+        tags = new_tags(self, context, request, f"{base}/*", "CreateLoadBalancer")
         subnets = await self._subnets(region, request)
         groups = await self._groups(region, subnets[0]["VpcId"], request.get("SecurityGroups", ()))
         scheme = request.get("Scheme", "internet-facing")
@@ -101,7 +102,7 @@ class LoadBalancersApi(ElbApi):
                     f"A load balancer with the same name '{name}' exists, but with different settings",
                 )
         balancer: Any = {
-            "LoadBalancerArn": context.arn("elasticloadbalancing", f"loadbalancer/app/{name}/{self.clock.hex(16)}"),
+            "LoadBalancerArn": f"{base}/{self.clock.hex(16)}",
             "LoadBalancerName": name,
             "CanonicalHostedZoneId": _HOSTED_ZONES.get(region, _HOSTED_ZONES["us-east-1"]),
             "CreatedTime": self.clock.now(),
@@ -139,7 +140,7 @@ class LoadBalancersApi(ElbApi):
         answers = [self._answer(context.region, each) for each in records]
         return paged(request, answers, lambda each: str(each["LoadBalancerArn"]), "LoadBalancers")
 
-    @operation(resource=arn_in("LoadBalancerArn"))
+    @operation()
     async def describe_load_balancer_attributes(
         self, context: Context, request: t.DescribeLoadBalancerAttributesInputTypeDef
     ) -> Mapping[str, Any]:

@@ -28,25 +28,21 @@ if TYPE_CHECKING:
 class RulesApi(ElbApi):
     """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html and siblings."""
 
-    @operation(
-        resource=lambda api, context, request: request["ListenerArn"].replace(":listener/", ":listener-rule/") + "/*",
-        conditions=request_tags,
-        refuse=("Transforms",),
-    )
+    @operation(resource=arn_in("ListenerArn"), conditions=request_tags, refuse=("Transforms",))
     async def create_rule(self, context: Context, request: t.CreateRuleInputTypeDef) -> Mapping[str, Any]:
         """Create a rule under a priority that no other of the listener has."""
         region = context.region
         listener = find_listener(self.model, region, request["ListenerArn"])
-        tags = new_tags(request)
+        base = request["ListenerArn"].replace(":listener/", ":listener-rule/")
+        tags = new_tags(self, context, request, f"{base}/*", "CreateRule")
         given: Any = request
         conditions, actions = checked_conditions(given["Conditions"]), checked_actions(given["Actions"])
         self._check_forwards(region, listener, actions)
         priority = request["Priority"]
         if priority in self._priorities(region, request["ListenerArn"]):
             raise _in_use(priority)
-        arn = request["ListenerArn"].replace(":listener/", ":listener-rule/")
         rule: Any = {
-            "RuleArn": f"{arn}/{self.clock.hex(16)}",
+            "RuleArn": f"{base}/{self.clock.hex(16)}",
             "Priority": str(priority),
             "Conditions": conditions,
             "Actions": actions,

@@ -89,8 +89,25 @@ def check_forwards(
             )
 
 
-def new_tags(request: Mapping[str, Any]) -> dict[str, str]:
-    """Return the tags that a request gives to what it creates; raise DuplicateTagKeys or TooManyTags."""
+def new_tags(
+    api: ElbApi, context: Context, request: Mapping[str, Any], arn: str, operation_name: str
+) -> dict[str, str]:
+    """Return the tags that a request gives to what it creates (`arn`, with `*` for its id).
+
+    The caller must be allowed to add tags. Raises DuplicateTagKeys or TooManyTags.
+    """
+    tags = given_tags(request)
+    if tags:
+        conditions = {
+            "elasticloadbalancing:CreateAction": operation_name,
+            **request_tags(api, context, request),
+        }
+        api.calls.authorize(context, "elasticloadbalancing:AddTags", arn, conditions)
+    return tags
+
+
+def given_tags(request: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags in a request; raise DuplicateTagKeys or TooManyTags."""
     given: Sequence[Mapping[str, str]] = request.get("Tags", ())
     tags = tags_from(given)
     if len(tags) < len(given):

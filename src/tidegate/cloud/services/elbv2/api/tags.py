@@ -13,7 +13,7 @@ from tidegate.cloud.services.elbv2.api.shared import (
     find_balancer,
     find_group,
     find_listener,
-    new_tags,
+    given_tags,
     request_tags,
 )
 from tidegate.cloud.store import Key
@@ -32,7 +32,7 @@ class TagsApi(ElbApi):
     @operation(resource=_arns, conditions=request_tags)
     async def add_tags(self, context: Context, request: t.AddTagsInputTypeDef) -> Mapping[str, Any]:
         """Put tags on resources, over those that they have."""
-        new = new_tags(request)
+        new = given_tags(request)
         found = [self._find(context.region, arn) for arn in request["ResourceArns"]]
         with self.model.store.transaction():
             for kind, key, record in found:
@@ -53,7 +53,7 @@ class TagsApi(ElbApi):
                 self.model.store.put(kind, key, record)
         return {}
 
-    @operation(resource=_arns)
+    @operation()
     async def describe_tags(self, context: Context, request: t.DescribeTagsInputTypeDef) -> Mapping[str, Any]:
         """List the tags of resources."""
         found = [(arn, self._find(context.region, arn)[2]["tags"]) for arn in request["ResourceArns"]]

@@ -52,7 +52,8 @@ class TargetGroupsApi(ElbApi):
         region, name = context.region, request["Name"]
         check_name("target group", name)
         self._check_kind(request)
-        tags = new_tags(request)
+        base = context.arn("elasticloadbalancing", f"targetgroup/{name}")
+        tags = new_tags(self, context, request, f"{base}/*", "CreateTargetGroup")
         if "VpcId" not in request:
             raise ServiceError("ValidationError", "A VPC ID must be specified")
         await self._check_vpc(region, request["VpcId"])
@@ -76,7 +77,7 @@ class TargetGroupsApi(ElbApi):
                     f"A target group with the same name '{name}' exists, but with different settings",
                 )
         group: Any = {
-            "TargetGroupArn": context.arn("elasticloadbalancing", f"targetgroup/{name}/{self.clock.hex(16)}"),
+            "TargetGroupArn": f"{base}/{self.clock.hex(16)}",
             "TargetGroupName": name,
             **settings,
         }
@@ -115,7 +116,7 @@ class TargetGroupsApi(ElbApi):
         self._put(context.region, record)
         return {"TargetGroups": [self._answer(context.region, record)]}
 
-    @operation(resource=arn_in("TargetGroupArn"))
+    @operation()
     async def describe_target_group_attributes(
         self, context: Context, request: t.DescribeTargetGroupAttributesInputTypeDef
     ) -> Mapping[str, Any]:

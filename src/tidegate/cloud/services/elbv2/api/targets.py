@@ -68,7 +68,7 @@ class TargetsApi(ElbApi):
                     self.model.targets.put(key, record_of(present["target"], draining(now)))
         return {}
 
-    @operation(resource=arn_in("TargetGroupArn"), refuse=("Targets.QuicServerId",))
+    @operation(refuse=("Targets.QuicServerId",))
     async def describe_target_health(
         self, context: Context, request: t.DescribeTargetHealthInputTypeDef
     ) -> Mapping[str, Any]:

@@ -21,6 +21,8 @@ from tidegate.cloud.services.elbv2.model import (
 )
 from tidegate.cloud.services.elbv2.plan import (
     DRAIN_PAUSE,
+    NO_LISTENER,
+    OTHER_ZONE,
     Check,
     Health,
     Outcome,
@@ -74,9 +76,10 @@ class TargetsReconciler:
         self._idle.pop(key, None)
         balancer_arn = self._model.balancer_of(region, arn)
         balancer = None if balancer_arn is None else self._model.balancers.get(region, balancer_arn)
-        if balancer is None:
+        why = _unusable(record, balancer)
+        if balancer is None or why is not None:
             self._forget(key)
-            self._change(key, lambda health, now: health if health.state == "unused" else unused(now))
+            self._change(key, lambda health, now: health if health.description == why else unused(now, why or ""))
             return None
         if record["state"] == "unused":
             self._change(key, lambda health, now: registered(now, used=True))
@@ -202,6 +205,15 @@ class TargetsReconciler:
                     record.pop("routed", None)
 
         self._model.targets.update(key, write)
+
+
+def _unusable(record: TargetRecord, balancer: BalancerRecord | None) -> str | None:
+    """Return why a load balancer does not use a target, or None."""
+    if balancer is None:
+        return NO_LISTENER
+    zone = record["target"].get("AvailabilityZone", "all")
+    zones = {each["ZoneName"] for each in balancer["balancer"]["AvailabilityZones"]}
+    return None if zone == "all" or zone in zones else OTHER_ZONE
 
 
 def check_of(group: GroupRecord) -> Check:
