@@ -10,6 +10,7 @@ from tidegate.cloud.wiring.codecommit import add_codecommit
 from tidegate.cloud.wiring.ec2 import add_ec2
 from tidegate.cloud.wiring.ecr import add_ecr
 from tidegate.cloud.wiring.ecs import add_ecs
+from tidegate.cloud.wiring.elbv2 import add_elbv2
 from tidegate.cloud.wiring.events import add_events
 from tidegate.cloud.wiring.iam import add_iam_and_sts
 from tidegate.cloud.wiring.logs import add_logs
@@ -17,6 +18,7 @@ from tidegate.cloud.wiring.parts import Parts
 from tidegate.cloud.wiring.s3 import add_s3
 
 SERVICES = (
+    add_elbv2,
     add_application_autoscaling,
     add_cloudwatch,
     add_codebuild,

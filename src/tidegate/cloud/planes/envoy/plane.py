@@ -67,17 +67,21 @@ class EnvoyPlane:
         """
         _check_names(config)
         async with self._lock:
-            if not config.listeners:
-                await self._end()
-                return
             pid = self._process.pid()
+            if not config.listeners:
+                if pid is not None:
+                    await self._end()
+                return
             if config == self._applied and pid is not None and pid == self._pid:
                 return
             known, self._applied = self._applied, None
-            if pid is None or not await self._admin.ready():
-                await self._start(config)
-            else:
-                await self._change(config, known)
+            try:
+                if pid is None or not await self._admin.ready():
+                    await self._start(config)
+                else:
+                    await self._change(config, known)
+            except TimeoutError:
+                raise EnvoyError(f"Envoy takes too long: {self._process.last_words()}") from None
             self._pid = self._process.pid()
             self._process.watch(self._ended)
             self._applied = config
@@ -86,12 +90,23 @@ class EnvoyPlane:
         """Return whether there is an Envoy."""
         return self._process.pid() is not None
 
-    def holds(self, listener: Listener) -> bool:
-        """Return whether Envoy listens for a listener of this name, address and port."""
-        applied = () if self._applied is None else self._applied.listeners
-        return any(
-            (each.name, each.address, each.port) == (listener.name, listener.address, listener.port) for each in applied
-        )
+    def holds(self, address: str, port: int) -> bool:
+        """Return whether Envoy has been told to listen on a port, by this plane or one before it."""
+        if not self.is_running():
+            return False
+        try:
+            present = json.loads((self._directory / "listeners.json").read_text())["resources"]
+        except OSError:
+            return False
+        sockets = (each["address"]["socket_address"] for each in present)
+        return any((each["address"], each["port_value"]) == (address, port) for each in sockets)
+
+    def drains(self, cluster: str, address: str, port: int) -> bool:
+        """Return whether it is sure that an endpoint gets no new request."""
+        clusters = () if self._applied is None else self._applied.clusters
+        members = [each for found in clusters if found.name == cluster for each in found.endpoints]
+        states = [each.state for each in members if (each.address, each.port) == (address, port)]
+        return self._applied is not None and "healthy" not in states
 
     async def activity(self, cluster: str) -> dict[tuple[str, int], Activity]:
         """Return what goes on at each endpoint of a cluster; nothing where there is no Envoy."""

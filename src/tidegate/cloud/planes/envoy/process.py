@@ -21,6 +21,11 @@ _END_PATIENCE = 5.0  # seconds
 _POLL = 1.0  # seconds, where the system cannot tell that a process has ended
 
 
+def end_envoy(data_dir: Path) -> None:
+    """End the Envoy of a data folder on which no daemon runs, if a killed one left it."""
+    Process(data_dir / "envoy").end()
+
+
 class Process:
     """One Envoy on one directory. Everything but `watch` can be called without a running loop."""
 
