@@ -55,6 +55,7 @@ from tidegate.cloud.services.iam.policy import MalformedPolicyError
 from tidegate.cloud.services.iam.policy import parse as parse_policy
 from tidegate.cloud.services.logs import api as logs
 from tidegate.cloud.services.logs.model import LogsModel
+from tidegate.cloud.services.logs.reconciler import Removal as LogRemoval
 from tidegate.cloud.services.logs.reconciler import Retention as LogRetention
 from tidegate.cloud.services.s3 import api as s3
 from tidegate.cloud.services.s3.blobs import Blobs
@@ -205,9 +206,11 @@ class Cloud:
             logs.EventsApi(model, self.clock),
             logs.SearchApi(model),
         )
-        retention = LogRetention(model, self.clock)
+        retention, removal = LogRetention(model, self.clock), LogRemoval(model)
         self.loop.add("logs.retention", retention.reconcile, keys=retention.keys)
         self.loop.watch("logs.group", "logs.retention")
+        self.loop.add("logs.removal", removal.reconcile, keys=removal.keys)
+        self.loop.watch("logs.removal", "logs.removal")
 
     def _add_cloudwatch(self) -> None:
         model = CloudWatchModel(self.store)
