@@ -10,9 +10,10 @@ they hold a `Caller`, which is a principal's hand on all services:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from tidegate.cloud.clock import Clock
@@ -72,9 +73,38 @@ class Context:
 
 
 class Body(Protocol):
-    """A payload that is streamed, in either direction: `async for chunk in body`."""
+    """A payload that is streamed, in either direction: `async for chunk in body`.
 
-    def __aiter__(self) -> Any: ...
+    `length` is its size in bytes, None where that is not known before its end.
+    """
+
+    @property
+    def length(self) -> int | None: ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+READ_SIZE = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class FileSlice:
+    """A stretch of a file as a payload: `length` bytes from `offset`, read when they are sent."""
+
+    path: Path
+    offset: int
+    length: int
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the bytes in pieces; fewer than `length` where the file ends before."""
+        if not self.length:
+            return
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.offset)
+            left = self.length
+            while left and (chunk := file.read(min(READ_SIZE, left))):
+                left -= len(chunk)
+                yield chunk
 
 
 class Authorizer(Protocol):
@@ -94,6 +124,7 @@ class Validator(Protocol):
         """
 
 
+ActionOf = Callable[[Any, Context, Any], str]
 ResourceOf = Callable[[Any, Context, Any], str | Iterable[str]]
 ConditionsOf = Callable[[Any, Context, Any], Mapping[str, Any]]
 
@@ -102,7 +133,7 @@ _ATTRIBUTE = "__operation__"
 
 @dataclass(frozen=True, slots=True)
 class _Declaration:
-    action: str | None
+    action: str | ActionOf | None
     resource: ResourceOf | None
     conditions: ConditionsOf | None
     refuse: tuple[str, ...]
@@ -114,7 +145,7 @@ H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
 
 def operation(
     *,
-    action: str | None = None,
+    action: str | ActionOf | None = None,
     resource: ResourceOf | None = None,
     conditions: ConditionsOf | None = None,
     refuse: tuple[str, ...] = (),
@@ -122,7 +153,8 @@ def operation(
 ) -> Callable[[H], H]:
     """Declare a method as the handler of the AWS operation of its name (`create_cluster`: CreateCluster).
 
-    `action` is the IAM action where it is not `service:Operation`. `resource(api, context, request)` gives the
+    `action` is the IAM action where it is not `service:Operation`, or `action(api, context, request)` where it depends
+    on the request. `resource(api, context, request)` gives the
     ARN, or the ARNs, that it is authorized on (`*` when not given), `conditions(api, context, request)` the
     operation's own condition keys; `api` is the object whose method this is. `refuse` names the parameters
     (dotted paths) that are known but not offered. An operation that is `open_to_all` is authorized by nothing but
@@ -141,7 +173,7 @@ class _Operation:
     api: object
     handler: Callable[[Context, Any], Awaitable[Response | None]]
     declaration: _Declaration
-    action: str
+    action: str | ActionOf
 
 
 class Dispatcher:
@@ -198,8 +230,9 @@ class Dispatcher:
         declaration = found.declaration
         resources = "*" if declaration.resource is None else declaration.resource(found.api, context, request)
         conditions = {} if declaration.conditions is None else declaration.conditions(found.api, context, request)
+        action = found.action if isinstance(found.action, str) else found.action(found.api, context, request)
         for resource in [resources] if isinstance(resources, str) else resources:
-            self._authorize(context, found.action, resource, conditions)
+            self._authorize(context, action, resource, conditions)
 
 
 class Caller:

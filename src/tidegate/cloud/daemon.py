@@ -28,7 +28,7 @@ import uvloop
 
 from tidegate.cloud.call import Calls, Credential, Dispatcher
 from tidegate.cloud.clock import Clock
-from tidegate.cloud.errors import StateError
+from tidegate.cloud.errors import ServiceError, StateError
 from tidegate.cloud.gateway.app import Gateway
 from tidegate.cloud.gateway.control import PREFIX, Control
 from tidegate.cloud.gateway.models import Models
@@ -38,7 +38,15 @@ from tidegate.cloud.planes.docker.engine import Engine
 from tidegate.cloud.planes.docker.images import Images
 from tidegate.cloud.planes.docker.networks import Networks
 from tidegate.cloud.planes.docker.pods import Pods
+from tidegate.cloud.planes.git.objects import GitCommits, GitObjects
+from tidegate.cloud.planes.git.repositories import GitRepositories
+from tidegate.cloud.planes.git.smart_http import GitHttp
 from tidegate.cloud.reconcile import Loop
+from tidegate.cloud.services.codecommit import api as codecommit
+from tidegate.cloud.services.codecommit.model import CodeCommitModel
+from tidegate.cloud.services.codecommit.reconciler import References
+from tidegate.cloud.services.codecommit.smart_http import PREFIX as GIT_PREFIX
+from tidegate.cloud.services.codecommit.smart_http import GitOverHttp
 from tidegate.cloud.services.ecs.api import ClustersApi, ServicesApi, TagsApi, TaskDefinitionsApi, TasksApi
 from tidegate.cloud.services.ecs.model import EcsModel, task_key_of
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher
@@ -46,6 +54,9 @@ from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
 from tidegate.cloud.services.ecs.reconciler.roles import Roles
 from tidegate.cloud.services.ecs.reconciler.service import ServiceReconciler
 from tidegate.cloud.services.ecs.reconciler.task import TaskReconciler
+from tidegate.cloud.services.events import api as events
+from tidegate.cloud.services.events.model import EventsModel
+from tidegate.cloud.services.events.reconciler import Deliveries
 from tidegate.cloud.services.iam.api import (
     InstanceProfilesApi,
     PoliciesApi,
@@ -56,6 +67,12 @@ from tidegate.cloud.services.iam.api import (
 )
 from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
+from tidegate.cloud.services.iam.policy import MalformedPolicyError
+from tidegate.cloud.services.iam.policy import parse as parse_policy
+from tidegate.cloud.services.s3 import api as s3
+from tidegate.cloud.services.s3.blobs import Blobs
+from tidegate.cloud.services.s3.model import S3Model
+from tidegate.cloud.services.s3.reconciler import Lifecycle, Removal
 from tidegate.cloud.services.sts.api import StsApi
 from tidegate.cloud.services.sts.model import StsModel
 from tidegate.cloud.store import Key, Store
@@ -142,6 +159,9 @@ class Cloud:
         self.calls = Calls(self.dispatcher, settings.account)
         self._add_iam_and_sts(authorizer)
         self._add_ecs()
+        self._add_codecommit()
+        self._add_events()
+        self._add_s3()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -217,6 +237,69 @@ class Cloud:
         self._background["engine"] = engine.run
         self._closes.append(engine.close)
 
+    def _add_codecommit(self) -> None:
+        model = CodeCommitModel(self.store, self.settings.account, self.settings.region, self.settings.port)
+        repositories = GitRepositories(self.settings.data_dir / "git")
+        objects, commits = GitObjects(repositories), GitCommits(repositories)
+        references = References(model, repositories, self.calls, self.clock)
+        self.dispatcher.register(
+            "codecommit",
+            codecommit.RepositoriesApi(model, repositories, self.clock),
+            codecommit.BranchesApi(model, repositories, objects, references.refresh),
+            codecommit.CommitsApi(model, objects),
+            codecommit.FilesApi(model, objects),
+            codecommit.EditsApi(model, repositories, objects, commits, references.refresh, self.clock),
+        )
+        self.loop.add("codecommit.repository", references.reconcile, keys=references.keys)
+        self.loop.add("codecommit.change", references.publish, keys=model.change_keys)
+        self.loop.watch("codecommit.change", "codecommit.change")
+        self._routes[GIT_PREFIX] = GitOverHttp(
+            model,
+            GitHttp(repositories),
+            references.refresh,
+            self.calls,
+            self.clock,
+            self._credential,
+            self._iam.git_credential,
+            self._allows,
+        )
+        self._resets.append(repositories.clear)
+
+    def _add_events(self) -> None:
+        model = EventsModel(self.store, self.settings.account)
+        deliveries = Deliveries(model, self.calls, self.clock)
+        self.dispatcher.register(
+            "events",
+            events.RulesApi(model, self.calls),
+            events.TargetsApi(model, self.calls),
+            events.PublishingApi(model, self.clock),
+        )
+        self.loop.add("events.delivery", deliveries.reconcile, keys=model.delivery_keys)
+        self.loop.watch("events.delivery", "events.delivery")
+
+    def _add_s3(self) -> None:
+        model = S3Model(self.store, self.settings.account)
+        blobs = Blobs(self.settings.data_dir / "s3", self.store, self.clock)
+        self.dispatcher.register(
+            "s3",
+            s3.BucketsApi(model, self.clock),
+            s3.SettingsApi(model, self.clock),
+            s3.UnsetApi(model),
+            s3.PoliciesApi(model, _check_bucket_policy),
+            s3.ObjectsApi(model, blobs, self.calls, self.clock),
+            s3.CopiesApi(model, blobs, self.calls, self.clock),
+            s3.FacetsApi(model, self.calls),
+            s3.UploadsApi(model, blobs, self.calls, self.clock),
+            s3.ListsApi(model),
+        )
+        self._resource_policies["s3"] = model.policy_of
+        lifecycle, removal = Lifecycle(model, self.clock), Removal(model, blobs)
+        self.loop.add("s3.lifecycle", lifecycle.reconcile, keys=lifecycle.keys)
+        self.loop.watch("s3.bucket", "s3.lifecycle")
+        self.loop.add("s3.removal", removal.reconcile, keys=removal.keys)
+        self.loop.watch("s3.removal", "s3.removal")
+        self._resets.append(blobs.reset)
+
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""
         loop = asyncio.get_running_loop()
@@ -263,6 +346,14 @@ class Cloud:
     async def _stop(self) -> Mapping[str, Any]:
         self._stopping.set()
         return {"stopping": True}
+
+
+def _check_bucket_policy(document: str) -> None:
+    """Raise MalformedPolicy for a document that IAM could not evaluate."""
+    try:
+        parse_policy(document)
+    except MalformedPolicyError as error:
+        raise ServiceError("MalformedPolicy", str(error)) from None
 
 
 async def _forever(run: Callable[[], Awaitable[None]]) -> None:

@@ -7,6 +7,7 @@ EngineError             the container engine cannot be reached or refused (defin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -15,14 +16,17 @@ class ServiceError(Exception):
 
     `code` is what a client finds in `Error.Code` (`ClusterNotFoundException`, `NoSuchBucket`), `message` the
     sentence beside it and `status` the HTTP status. `members` are the error's further members, where its
-    shape in the service model has any.
+    shape in the service model has any, `headers` what S3 adds to the head of an error.
     """
 
-    def __init__(self, code: str, message: str, status: int = 400, **members: Any) -> None:
+    def __init__(
+        self, code: str, message: str, status: int = 400, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
+        self.headers = headers or {}
         self.members = members
 
 

@@ -6,6 +6,7 @@ The way of a request is `Gateway._answer`, top to bottom.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import logging
@@ -17,6 +18,8 @@ from urllib.parse import parse_qsl, unquote
 from botocore.model import ServiceModel
 
 from tidegate.cloud.call import Credential, Dispatcher
+from tidegate.cloud.checksums import HEADERS as CHECKSUM_HEADERS
+from tidegate.cloud.checksums import checksum_of
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError, StateError
 from tidegate.cloud.gateway.models import Models
@@ -30,11 +33,12 @@ from tidegate.cloud.gateway.signature import (
     signing_key,
     verify,
 )
-from tidegate.cloud.gateway.wire import READ_SIZE, FileSlice, HttpRequest, HttpResponse, RequestBody
+from tidegate.cloud.gateway.wire import HttpRequest, HttpResponse, RequestBody
 
 _BODY_LIMIT = 64 << 20  # bytes of a request that is not a stream
 _READ_TIMEOUT = 60.0  # seconds to wait for the next piece of a body that was announced
 _HEX64 = re.compile(r"^[0-9a-f]{64}$")
+_VIRTUAL_HOST = re.compile(r"^(?P<bucket>[a-z0-9][a-z0-9.-]*?)(\.s3(\.[a-z0-9-]+)?)?\.localhost$")
 _SIGNED_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 
 access = logging.getLogger("tidegate.access")
@@ -72,6 +76,8 @@ class Gateway:
         request_id = self._clock.new_id()
         notes: list[str] = []  # who and what, for the access log
         response = await self._answer(request, request_id, notes)
+        if "expect" in request.headers and not request.body.started:
+            response.headers["connection"] = "close"  # else the client may keep its body back and the two lose step
         await send_response(response, send, bodiless=request.method == "HEAD")
         what = " ".join(notes) or f"{request.method} {request.path}"
         milliseconds = (self._clock.monotonic() - started) * 1000
@@ -86,6 +92,8 @@ class Gateway:
                 raise ServiceError("InvalidHost", f"{host!r} is not a name of this daemon", 421)
             given = read_signature(request)
             protocol = self._router.protocol_of(request, given.service)
+            if given.service == "s3":
+                request.bucket = _bucket_in(host)
             route = self._router.find_rest(request) if given.service == "s3" else None
             streamed = route is not None and route.operation.has_streaming_input
             if not streamed:
@@ -97,7 +105,7 @@ class Gateway:
             if streamed:
                 request.body = _checked_stream(request, given, credential)
             else:
-                _check_content(request.content, given)
+                _check_content(request, given, of_body=route is not None and bool(route.operation.http_checksum))
             route = route or self._router.find(request, given.service)
             protocol, model = route.protocol, route.operation.service_model
             notes.append(f"{route.service}:{route.operation.name}")
@@ -127,11 +135,26 @@ def _status(error: ServiceError, model: ServiceModel | None) -> int:
     return error.status
 
 
-def _check_content(content: bytes, given: Signature) -> None:
+def _bucket_in(host: str) -> str | None:
+    """Return the bucket that a virtual host names: `BUCKET.localhost`, `BUCKET.s3.localhost`, or with a region."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    match = _VIRTUAL_HOST.match(name)
+    return match["bucket"] if match else None
+
+
+def _check_content(request: HttpRequest, given: Signature, *, of_body: bool) -> None:
+    """Hold a whole body against what is said of it; `of_body`: the checksums in the head are the body's."""
+    content = request.content
     if given.payload.startswith("STREAMING-"):
         raise ServiceError("InvalidRequest", "this operation does not take an aws-chunked body")
     if _HEX64.match(given.payload) and not hmac.compare_digest(hashlib.sha256(content).hexdigest(), given.payload):
         raise payload_mismatch()
+    digest = request.headers.get("content-md5")
+    if digest is not None and digest != base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode():
+        raise ServiceError("BadDigest", "The Content-MD5 you specified did not match what we received.")
+    for name, algorithm in CHECKSUM_HEADERS.items() if of_body else ():
+        if name in request.headers and request.headers[name] != checksum_of(algorithm, content):
+            raise ServiceError("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
 
 
 def _checked_stream(request: HttpRequest, given: Signature, credential: Credential) -> RequestBody:
@@ -139,20 +162,29 @@ def _checked_stream(request: HttpRequest, given: Signature, credential: Credenti
     body = request.body
     if given.payload.startswith("STREAMING-"):
         key = signing_key(credential.secret, given) if given.payload.startswith(_SIGNED_CHUNKS) else None
-        trailers: dict[str, str] = {}
+        announced = request.headers.get("x-amz-trailer", "").lower().split(",")
+        trailers = {name.strip(): "" for name in announced if name.strip()}
         decoded = ChunkedDecoder(given, key).decode(aiter(body), trailers)
         length = request.headers.get("x-amz-decoded-content-length", "")
-        return RequestBody(decoded, int(length) if length.isdigit() else None, trailers)
+        if not length.isdigit():
+            raise _no_length()
+        return RequestBody(decoded, int(length), trailers)
+    if body.length is None:
+        raise _no_length()
     if _HEX64.match(given.payload):
         return RequestBody(hashed(aiter(body), given.payload), body.length)
     return body
+
+
+def _no_length() -> ServiceError:
+    return ServiceError("MissingContentLength", "You must provide the Content-Length HTTP header.", 411)
 
 
 def read_head(scope: Any, receive: Any) -> HttpRequest:
     """Return the request that an ASGI server hands on, its body still to be read."""
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        key, text = name.decode("latin-1").lower(), _header_text(value)
         headers[key] = f"{headers[key]},{text}" if key in headers else text
     query_string = scope["query_string"].decode("latin-1")
     raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
@@ -167,6 +199,13 @@ def read_head(scope: Any, receive: Any) -> HttpRequest:
         client=(scope.get("client") or ("", 0))[0],
         body=RequestBody(_chunks(receive), int(length) if length.isdigit() else None),
     )
+
+
+def _header_text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 async def _chunks(receive: Any) -> AsyncIterator[bytes]:
@@ -187,21 +226,14 @@ async def _chunks(receive: Any) -> AsyncIterator[bytes]:
 async def send_response(response: HttpResponse, send: Any, *, bodiless: bool = False) -> None:
     """Send a response, or only its head, to an ASGI server."""
     content = response.content
-    size = content.length if isinstance(content, FileSlice) else len(content)
-    response.headers.setdefault("content-length", str(size))
+    size = len(content) if isinstance(content, bytes) else content.length
+    if size is not None:
+        response.headers.setdefault("content-length", str(size))
     headers = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in response.headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    if bodiless or not size:
-        await send({"type": "http.response.body", "body": b""})
-    elif isinstance(content, FileSlice):
-        with content.path.open("rb") as file:
-            file.seek(content.offset)
-            left = content.length
-            while left:
-                chunk = file.read(min(READ_SIZE, left))
-                left -= len(chunk)
-                await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
-                if not chunk:
-                    break
-    else:
-        await send({"type": "http.response.body", "body": content})
+    if bodiless or isinstance(content, bytes):
+        await send({"type": "http.response.body", "body": b"" if bodiless else content})
+        return
+    async for chunk in content:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -17,9 +17,11 @@ from urllib.parse import quote, unquote_plus
 from tidegate.cloud.call import Credential, Principal
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.gateway import signature_v2
 from tidegate.cloud.gateway.wire import HttpRequest
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+ANY_REGION = "aws-global"  # botocore's name for S3's endpoint that is no region's: version 2 signs no region
 _SKEW = timedelta(minutes=5)
 _LONGEST_PRESIGNED = timedelta(days=7)
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -43,6 +45,7 @@ class Signature:
     token: str | None
     payload: str
     expires: timedelta | None = None
+    version: int = 4
 
     @property
     def scope(self) -> str:
@@ -54,6 +57,9 @@ def read_signature(request: HttpRequest) -> Signature:
     """Return a request's signature; raise `ServiceError` where there is none or it cannot be read."""
     header = request.headers.get("authorization")
     if header is not None:
+        if header.startswith("AWS "):
+            why = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+            raise ServiceError("InvalidRequest", why)
         match = _AUTHORIZATION.match(header)
         if match is None:
             raise ServiceError("IncompleteSignature", "Authorization header cannot be read as Signature Version 4", 403)
@@ -83,6 +89,20 @@ def read_signature(request: HttpRequest) -> Signature:
             token=request.parameter("X-Amz-Security-Token"),
             payload=request.headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
             expires=expires,
+        )
+    if request.parameter("AWSAccessKeyId") is not None and request.parameter("Signature") is not None:
+        return Signature(
+            access_key=request.parameter("AWSAccessKeyId") or "",
+            date="",
+            region=ANY_REGION,
+            service="s3",
+            signed_headers=(),
+            signature=request.parameter("Signature") or "",
+            timestamp=signature_v2.expiry(request),
+            token=request.parameter("x-amz-security-token"),
+            payload="UNSIGNED-PAYLOAD",
+            expires=timedelta(0),
+            version=2,
         )
     raise ServiceError("MissingAuthenticationToken", "Missing Authentication Token", 403)
 
@@ -132,9 +152,12 @@ def verify(request: HttpRequest, given: Signature, credential: Credential | None
             f"from {now:%Y%m%dT%H%M%SZ}",
             403,
         )
-    key = signing_key(credential.secret, given)
-    expected = hmac.new(key, _string_to_sign(request, given).encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected, given.signature):
+    if given.version == 2:
+        expected = signature_v2.signature(request, credential.secret)
+    else:
+        key = signing_key(credential.secret, given)
+        expected = hmac.new(key, _string_to_sign(request, given).encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), given.signature.encode()):
         raise ServiceError(
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided. "

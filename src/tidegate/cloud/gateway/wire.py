@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from tidegate.cloud.call import READ_SIZE, FileSlice
 from tidegate.cloud.errors import ServiceError
 
-READ_SIZE = 1 << 18
+__all__ = ["READ_SIZE", "FileSlice", "HttpRequest", "HttpResponse", "RequestBody"]
 
 
 class RequestBody:
     """A request's payload as it arrives: iterate once, or `await read()` for the whole.
 
-    `length` is its size in bytes where it was declared; `trailers` are filled when the last chunk was read.
+    `length` is its size in bytes where it was declared; `trailers` begins with the names announced
+    and no values, and is whole when the last chunk was read; `started` says whether somebody
+    has begun to read.
     """
 
     def __init__(
@@ -24,14 +26,18 @@ class RequestBody:
         self._chunks = chunks
         self.length = length
         self.trailers = {} if trailers is None else trailers
+        self.started = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._chunks
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the chunks as they arrive."""
+        self.started = True
+        async for chunk in self._chunks:
+            yield chunk
 
     async def read(self, limit: int) -> bytes:
         """Return all of it; more than `limit` bytes is refused."""
         parts, size = [], 0
-        async for chunk in self._chunks:
+        async for chunk in self:
             size += len(chunk)
             if size > limit:
                 raise ServiceError("RequestEntityTooLarge", f"the request's body is over {limit} bytes", 413)
@@ -41,7 +47,10 @@ class RequestBody:
 
 @dataclass(slots=True)
 class HttpRequest:
-    """A request. `raw_path` is the path as sent, `path` decoded; header names are in lower case."""
+    """A request. `raw_path` is the path as sent, `path` decoded; header names are in lower case.
+
+    `bucket` is that of a request to S3 which names it in its host (`BUCKET.localhost`), not in its path.
+    """
 
     method: str
     raw_path: str
@@ -52,24 +61,21 @@ class HttpRequest:
     client: str
     body: RequestBody
     content: bytes = b""
+    bucket: str | None = None
+
+    @property
+    def resource_path(self) -> str:
+        """Return the path, as sent, with the bucket in it however it was named."""
+        return self.raw_path if self.bucket is None else f"/{self.bucket}{self.raw_path}"
 
     def parameter(self, name: str) -> str | None:
         """Return the first query parameter of this name, or None."""
         return next((value for key, value in self.query if key == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class FileSlice:
-    """A stretch of a file as a response's payload: `length` bytes from `offset`."""
-
-    path: Path
-    offset: int
-    length: int
-
-
 @dataclass(slots=True)
 class HttpResponse:
-    """A response. `content` may be bytes or a `FileSlice`."""
+    """A response. `content` is bytes, or a body of known length such as a `FileSlice`."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from email.header import Header
 from typing import Any
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
@@ -48,7 +49,7 @@ class RestXmlProtocol:
         if shape is None:
             return {}
         path, _, _ = operation.http["requestUri"].partition("?")
-        match = _pattern(path).match(request.raw_path)
+        match = _pattern(path).match(request.resource_path)
         labels = match.groupdict() if match else {}
         result: dict[str, Any] = {}
         for name, member in shape.members.items():
@@ -71,7 +72,7 @@ class RestXmlProtocol:
         location = member.serialization.get("location")
         wire_name = member.serialization.get("name", name)
         if location == "uri":
-            return None if wire_name not in labels else from_text(member, unquote(labels[wire_name]))
+            return None if wire_name not in labels else from_text(member, _decoded(labels[wire_name]))
         if location == "querystring":
             if member.type_name == "map":
                 return dict(request.query)
@@ -81,6 +82,8 @@ class RestXmlProtocol:
             return None if text is None else from_text(member, text)
         if location == "header":
             text = request.headers.get(wire_name.lower())
+            if text is None and wire_name.lower().startswith("x-amz-"):
+                text = request.parameter(wire_name)  # where some clients put it when they presign
             if text is None:
                 return None
             if isinstance(member, ListShape):
@@ -89,9 +92,9 @@ class RestXmlProtocol:
             return from_text(member, text)
         if location == "headers":
             prefix = wire_name.lower()
-            return {
-                key[len(prefix) :]: value for key, value in request.headers.items() if key.startswith(prefix)
-            } or None
+            presigned = {key.lower(): value for key, value in request.query}
+            given = {**presigned, **request.headers}
+            return {key[len(prefix) :]: value for key, value in given.items() if key.startswith(prefix)} or None
         return None
 
     def serialize(self, response: Any, operation: OperationModel, request_id: str) -> HttpResponse:
@@ -104,6 +107,8 @@ class RestXmlProtocol:
             value = response.get(name)
             if value is not None:
                 _to_head(answer, name, member, value)
+        if response.get("ContentRange") is not None:
+            answer.status = 206
         payload = shape.serialization.get("payload")
         if payload is not None:
             member, value = shape.members[payload], response.get(payload)
@@ -133,7 +138,7 @@ class RestXmlProtocol:
             f"{DECLARATION}<Error><Code>{escape(code)}</Code><Message>{escape(error.message)}</Message>"
             f"{members}<RequestId>{request_id}</RequestId><HostId>{request_id}</HostId></Error>"
         )
-        headers = {"content-type": "application/xml", "x-amz-request-id": request_id}
+        headers = {"content-type": "application/xml", "x-amz-request-id": request_id, **error.headers}
         return HttpResponse(error.status, headers, b"" if error.status == 304 else content.encode())
 
 
@@ -172,7 +177,7 @@ class _Candidate:
     def fits(self, request: HttpRequest, names: set[str]) -> bool:
         return (
             self.method == request.method
-            and self.pattern.match(request.raw_path) is not None
+            and self.pattern.match(request.resource_path) is not None
             and all(
                 part[0] in names if len(part) == 1 else request.parameter(part[0]) == part[1] for part in self.query
             )
@@ -200,6 +205,13 @@ def _payload(request: HttpRequest, member: Shape) -> Any:
     return read(member, parse(request.content))
 
 
+def _decoded(label: str) -> str:
+    try:
+        return unquote(label, errors="strict")
+    except UnicodeDecodeError:
+        raise ServiceError("InvalidURI", "Couldn't parse the specified URI.") from None
+
+
 def _to_head(answer: HttpResponse, name: str, member: Shape, value: Any) -> None:
     location = member.serialization.get("location")
     wire_name = member.serialization.get("name", name)
@@ -209,7 +221,10 @@ def _to_head(answer: HttpResponse, name: str, member: Shape, value: Any) -> None
         answer.headers[wire_name.lower()] = to_text(member, value, "rfc822")
     elif location == "headers":
         for key, each in value.items():
-            answer.headers[f"{wire_name}{key}".lower()] = each
+            # what is not ASCII goes as RFC 2047 writes it, as S3 does
+            answer.headers[f"{wire_name}{key}".lower()] = (
+                each if each.isascii() else Header(each, "utf-8", maxlinelen=10**6).encode()
+            )
 
 
 def _document(operation: OperationModel, shape: StructureShape, response: Any) -> str:

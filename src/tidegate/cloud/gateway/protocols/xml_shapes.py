@@ -14,6 +14,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from tidegate.cloud.gateway.protocols.scalars import from_text, malformed, to_text
 
+_RETURN = {"\r": "&#13;"}  # a parser would read a bare one as a line's end
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -50,7 +51,7 @@ def write(shape: Shape, name: str, value: Any, *, timestamp_format: str = "iso86
             for key, each in value.items()
         )
         return entries if flat else f"<{name}>{entries}</{name}>"
-    return f"<{name}>{escape(to_text(shape, value, timestamp_format))}</{name}>"
+    return f"<{name}>{escape(to_text(shape, value, timestamp_format), _RETURN)}</{name}>"
 
 
 def _attributes(shape: StructureShape, value: Any) -> str:

@@ -1,0 +1,1 @@
+"""Bare repositories, read and written through the `git` binary. Knows nothing of AWS."""

@@ -1,0 +1,1 @@
+"""CodeCommit: repositories, their branches and files, and Git over HTTP."""
