@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,18 +36,45 @@ from tidegate.cloud.gateway.models import Models
 from tidegate.cloud.gateway.server import LOOPBACK, App, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
 from tidegate.cloud.planes.docker.engine import Engine
-from tidegate.cloud.planes.docker.images import Images
+from tidegate.cloud.planes.docker.images import Images as EngineImages
 from tidegate.cloud.planes.docker.networks import Networks
 from tidegate.cloud.planes.docker.pods import Pods
 from tidegate.cloud.planes.git.objects import GitCommits, GitObjects
 from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.planes.git.smart_http import GitHttp
+from tidegate.cloud.planes.registry import Blobs, Registry, Uploads
 from tidegate.cloud.reconcile import Loop
+from tidegate.cloud.services.codebuild.api import BuildsApi, ProjectsApi
+from tidegate.cloud.services.codebuild.model import CodeBuildModel
+from tidegate.cloud.services.codebuild.reconciler import BuildHost, Builds
 from tidegate.cloud.services.codecommit import api as codecommit
 from tidegate.cloud.services.codecommit.model import CodeCommitModel
 from tidegate.cloud.services.codecommit.reconciler import References
 from tidegate.cloud.services.codecommit.smart_http import PREFIX as GIT_PREFIX
 from tidegate.cloud.services.codecommit.smart_http import GitOverHttp
+from tidegate.cloud.services.codepipeline import api as codepipeline
+from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
+from tidegate.cloud.services.codepipeline.model import CodePipelineModel
+from tidegate.cloud.services.codepipeline.reconciler.actions import Actions
+from tidegate.cloud.services.codepipeline.reconciler.announcer import Announcer
+from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts
+from tidegate.cloud.services.codepipeline.reconciler.pipelines import Pipelines
+from tidegate.cloud.services.codepipeline.reconciler.providers import providers
+from tidegate.cloud.services.codepipeline.reconciler.run import Sessions
+from tidegate.cloud.services.codepipeline.reconciler.sources import Sources
+from tidegate.cloud.services.ecr.api import ImagesApi, LayersApi, RegistryApi, RepositoriesApi
+from tidegate.cloud.services.ecr.api import PoliciesApi as EcrPoliciesApi
+from tidegate.cloud.services.ecr.images import Images
+from tidegate.cloud.services.ecr.model import EcrModel
+from tidegate.cloud.services.ecr.reconciler import (
+    REGISTRY,
+    EventController,
+    GarbageController,
+    LifecycleController,
+    PreviewController,
+)
+from tidegate.cloud.services.ecr.registry import LayerContent, RegistryAccess, RegistryRecords
+from tidegate.cloud.services.ecr.tokens import Tokens
 from tidegate.cloud.services.ecs.api import ClustersApi, ServicesApi, TagsApi, TaskDefinitionsApi, TasksApi
 from tidegate.cloud.services.ecs.model import EcsModel, task_key_of
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher
@@ -67,10 +95,13 @@ from tidegate.cloud.services.iam.api import (
 )
 from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
-from tidegate.cloud.services.iam.policy import MalformedPolicyError
+from tidegate.cloud.services.iam.policy import MalformedPolicyError, is_resource_policy
 from tidegate.cloud.services.iam.policy import parse as parse_policy
+from tidegate.cloud.services.logs import api as logs
+from tidegate.cloud.services.logs.model import LogsModel
+from tidegate.cloud.services.logs.reconciler import Retention
 from tidegate.cloud.services.s3 import api as s3
-from tidegate.cloud.services.s3.blobs import Blobs
+from tidegate.cloud.services.s3.blobs import Blobs as S3Blobs
 from tidegate.cloud.services.s3.model import S3Model
 from tidegate.cloud.services.s3.reconciler import Lifecycle, Removal
 from tidegate.cloud.services.sts.api import StsApi
@@ -152,16 +183,22 @@ class Cloud:
         self._closes: list[Callable[[], Awaitable[None]]] = []  # stop what runs outside this process
         self._stopping = asyncio.Event()
 
+        self._git = GitRepositories(settings.data_dir / "git")
+
         self._iam = IamModel(self.store, settings.account)
         self._sts = StsModel(self.store, settings.account)
         authorizer = IamAuthorizer(self._iam, self.clock, self._resource_policies)
         self.dispatcher = Dispatcher(self.clock, authorizer, RequestValidator(self.models))
         self.calls = Calls(self.dispatcher, settings.account)
         self._add_iam_and_sts(authorizer)
-        self._add_ecs()
-        self._add_codecommit()
-        self._add_events()
         self._add_s3()
+        self._add_logs()
+        self._add_events()
+        self._add_ecr()
+        self._add_codecommit()
+        self._add_codebuild()
+        self._add_ecs()
+        self._add_codepipeline()
 
         gateway = Gateway(self.models, self.dispatcher, self._credential, self._allows, self.clock)
         self._routes[PREFIX] = Control(
@@ -187,6 +224,44 @@ class Cloud:
         )
         self.dispatcher.register("sts", StsApi(self._sts, self.calls, self.clock))
 
+    def _add_codepipeline(self) -> None:
+        model = CodePipelineModel(self.store, self.settings.account)
+        lifecycle = ExecutionLifecycle(model, self.clock)
+        self.dispatcher.register(
+            "codepipeline",
+            codepipeline.PipelinesApi(model, lifecycle, self.calls, self.clock),
+            codepipeline.ExecutionsApi(model, lifecycle),
+            codepipeline.StagesApi(model, lifecycle, self.clock),
+            codepipeline.StateApi(model),
+            codepipeline.ActionTypesApi(),
+            codepipeline.TagsApi(model),
+        )
+        artifacts = Artifacts(self.settings.data_dir / "codepipeline")
+        actions = Actions(
+            model,
+            lifecycle,
+            Sessions(self.calls, self.clock),
+            self.clock,
+            providers(artifacts, GitObjects(self._git), self.calls, self.clock),
+        )
+        pipelines = Pipelines(model, lifecycle, self.clock)
+        sources = Sources(model, lifecycle, self.calls)
+        announcer = Announcer(model, self.calls)
+        self.loop.add("codepipeline.pipeline", pipelines.reconcile, keys=model.busy_pipelines)
+        self.loop.add("codepipeline.action", actions.reconcile, keys=model.all_running_actions)
+        self.loop.add("codepipeline.source", sources.reconcile, keys=model.watching_pipelines)
+        self.loop.add("codepipeline.change", announcer.reconcile, keys=announcer.keys)
+        self.loop.watch("codepipeline.execution", "codepipeline.pipeline", lambda key: [key[:2]])
+        self.loop.watch("codepipeline.execution", "codepipeline.action", model.running_actions)
+        self.loop.watch("codepipeline.pipeline", "codepipeline.pipeline")
+        self.loop.watch("codepipeline.pipeline", "codepipeline.source", model.if_watching)
+        self.loop.watch("codepipeline.open", "codepipeline.source", model.if_watching)
+        self.loop.watch("codepipeline.change", "codepipeline.change")
+        self.loop.watch("codecommit.branch", "codepipeline.source", partial(model.pipelines_of_source, "CodeCommit"))
+        self.loop.watch("s3.object", "codepipeline.source", partial(model.pipelines_of_source, "S3"))
+        for kind in ("codebuild.build", "ecs.service", "cloudformation.stack"):
+            self.loop.watch(kind, "codepipeline.action", partial(model.actions_waiting_for, kind))
+
     def _add_ecs(self) -> None:
         model = EcsModel(self.store)
         self.dispatcher.register(
@@ -198,7 +273,7 @@ class Cloud:
             TagsApi(model),
         )
         engine = Engine(self.settings.data_dir)
-        networks, images = Networks(engine), Images(engine)
+        networks, images = Networks(engine), EngineImages(engine)
         pods = Pods(engine, networks, images)
         roles = Roles(model, self.calls)
         shipper = LogShipper(model, pods, roles)
@@ -239,7 +314,7 @@ class Cloud:
 
     def _add_codecommit(self) -> None:
         model = CodeCommitModel(self.store, self.settings.account, self.settings.region, self.settings.port)
-        repositories = GitRepositories(self.settings.data_dir / "git")
+        repositories = self._git
         objects, commits = GitObjects(repositories), GitCommits(repositories)
         references = References(model, repositories, self.calls, self.clock)
         self.dispatcher.register(
@@ -279,7 +354,7 @@ class Cloud:
 
     def _add_s3(self) -> None:
         model = S3Model(self.store, self.settings.account)
-        blobs = Blobs(self.settings.data_dir / "s3", self.store, self.clock)
+        blobs = S3Blobs(self.settings.data_dir / "s3", self.store, self.clock)
         self.dispatcher.register(
             "s3",
             s3.BucketsApi(model, self.clock),
@@ -299,6 +374,79 @@ class Cloud:
         self.loop.add("s3.removal", removal.reconcile, keys=removal.keys)
         self.loop.watch("s3.removal", "s3.removal")
         self._resets.append(blobs.reset)
+
+    def _add_codebuild(self) -> None:
+        model = CodeBuildModel(self.store, self.settings.account)
+        self.dispatcher.register(
+            "codebuild", ProjectsApi(model, self.calls, self.clock), BuildsApi(model, self.calls, self.clock)
+        )
+        builds = Builds(
+            model,
+            self.calls,
+            self.clock,
+            BuildHost(self.settings.data_dir / "builds", os.environ.get("DOCKER_HOST")),
+            f"http://{LOOPBACK}:{self.settings.port}",
+            self.settings.region,
+            lambda key: self.loop.enqueue("codebuild.build", key),
+        )
+        self.loop.add("codebuild.build", builds.reconcile, keys=model.open_keys)
+        self.loop.watch("codebuild.build", "codebuild.build")
+        self._background["codebuild"] = builds.serve
+        self._resets.append(builds.reset)
+
+    def _add_logs(self) -> None:
+        model = LogsModel(self.store)
+        self.dispatcher.register(
+            "logs",
+            logs.GroupsApi(model, self.clock),
+            logs.StreamsApi(model, self.clock),
+            logs.EventsApi(model, self.clock),
+            logs.SearchApi(model),
+        )
+        retention = Retention(model, self.clock)
+        self.loop.add("logs.retention", retention.reconcile, keys=retention.keys)
+        self.loop.watch("logs.group", "logs.retention")
+
+    def _add_ecr(self) -> None:
+        endpoint = f"{LOOPBACK}:{self.settings.port}"
+        model = EcrModel(self.store, self.settings.account, self.settings.region, endpoint)
+        blobs = Blobs(self.settings.data_dir / "registry" / "blobs")
+        uploads = Uploads(self.settings.data_dir / "registry" / "uploads", blobs, self.clock.new_id)
+        images, tokens, content = Images(model, self.clock), Tokens(model, self.clock), LayerContent(uploads)
+        self._resource_policies["ecr"] = model.policy_of
+        self.dispatcher.register(
+            "ecr",
+            RepositoriesApi(model, self.calls, self.clock),
+            EcrPoliciesApi(model, self.calls, is_resource_policy),
+            ImagesApi(model, images, content.read),
+            LayersApi(model, content, tokens),
+            RegistryApi(model, tokens),
+        )
+        self._routes["/v2/"] = Registry(
+            RegistryRecords(model, images),
+            RegistryAccess(model, tokens, self.calls, self.clock),
+            blobs,
+            uploads,
+            challenge=f'Basic realm="http://{endpoint}/",service="ecr.amazonaws.com"',
+            allowed_host=self._allows,
+        )
+        lifecycle, previews = LifecycleController(model, images, self.clock), PreviewController(model, self.clock)
+        self.loop.add(
+            "ecr.lifecycle", lifecycle.reconcile, keys=lambda: [key for key, _ in model.lifecycle_policies.items()]
+        )
+        self.loop.add("ecr.preview", previews.reconcile, keys=lambda: [key for key, _ in model.previews.items()])
+        self.loop.add(
+            "ecr.event",
+            EventController(model, self.calls).reconcile,
+            keys=lambda: [key for key, _ in model.events.items()],
+        )
+        garbage = GarbageController(model, tokens, blobs, uploads, self.clock)
+        self.loop.add("ecr.garbage", garbage.reconcile, keys=lambda: [REGISTRY])
+        self.loop.watch(model.lifecycle_policies.kind, "ecr.lifecycle")
+        self.loop.watch(model.images.kind, "ecr.lifecycle", keys=lambda key: [key[:2]])
+        self.loop.watch(model.previews.kind, "ecr.preview")
+        self.loop.watch(model.events.kind, "ecr.event")
+        self._resets += [blobs.clear, uploads.clear, lambda: self.loop.enqueue("ecr.garbage", REGISTRY)]
 
     async def run(self, sock: socket.socket, ready: Callable[[], None]) -> None:
         """Serve until a signal or a stop request; `ready` is called once requests are answered."""

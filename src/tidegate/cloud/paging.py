@@ -19,16 +19,19 @@ def page(
     *,
     key: Callable[[T], str],
     invalid: str = "InvalidParameterException",
+    descending: bool = False,
 ) -> tuple[list[T], str | None]:
     """Return at most `limit` items after those that `token` says were seen, and the token for the rest.
 
-    `items` are ordered by `key`, which tells them apart: the token holds the last key seen, so that what is
-    added or removed between two pages neither repeats nor skips another. `invalid` is the code for a bad token.
+    `items` are ordered by `key` (`descending`: the other way), which tells them apart: the token holds the last key
+    seen, so that what is added or removed between two pages neither repeats nor skips another. `invalid` is the code
+    for a bad token.
     """
     start = 0
     if token is not None:
         seen = _decode(token, invalid)
-        start = next((n for n, item in enumerate(items) if key(item) > seen), len(items))
+        rest = (n for n, item in enumerate(items) if (key(item) < seen if descending else key(item) > seen))
+        start = next(rest, len(items))
     chosen = list(items[start : start + limit])
     more = start + limit < len(items)
     return chosen, _encode(key(chosen[-1])) if more and chosen else None

@@ -185,10 +185,39 @@ class Store:
         query += f" order by sequence {'desc' if newest_first else 'asc'} limit ?"
         return [Entry(*row) for row in self._execute(query, [*parameters, limit]).fetchall()]
 
-    def expire(self, journal: str, before: int) -> None:
-        """Remove a journal's entries older than `before` (epoch milliseconds)."""
+    def entries_by_time(
+        self,
+        journal: str,
+        *,
+        after: tuple[int, int] = (-1, 0),
+        before: tuple[int, int] | None = None,
+        limit: int = 10_000,
+        newest_first: bool = False,
+    ) -> list[Entry]:
+        """Return a journal's entries ordered by their time, those of one time in the order they were appended.
+
+        `after` and `before` bound (time, sequence), both exclusive: `(t, 0)` comes right before all entries of t.
+        """
+        query = "select sequence, time, body from entries where journal = ? and (time, sequence) > (?, ?)"
+        parameters: list[Any] = [journal, *after]
+        if before is not None:
+            query += " and (time, sequence) < (?, ?)"
+            parameters += before
+        way = "desc" if newest_first else "asc"
+        query += f" order by time {way}, sequence {way} limit ?"
+        return [Entry(*row) for row in self._execute(query, [*parameters, limit]).fetchall()]
+
+    def expire(self, journal: str, before: int) -> tuple[int, int]:
+        """Remove a journal's entries older than `before` (epoch milliseconds); return how many, and their bytes."""
         with self.transaction():
-            self._execute("delete from entries where journal = ? and time < ?", (journal, before))
+            row = self._execute(
+                "select count(*), coalesce(sum(length(cast(body as blob))), 0) from entries"
+                " where journal = ? and time < ?",
+                (journal, before),
+            ).fetchone()
+            if row[0]:
+                self._execute("delete from entries where journal = ? and time < ?", (journal, before))
+        return cast("tuple[int, int]", tuple(row))
 
     def drop(self, journal: str) -> None:
         """Remove a journal."""

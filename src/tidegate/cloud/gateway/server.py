@@ -20,6 +20,8 @@ _KEEP_ALIVE = 75  # seconds an idle connection is kept: longer than clients keep
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 log = logging.getLogger(__name__)
+# docker tries TLS before it speaks HTTP to a loopback registry: every push and pull would leave a warning
+logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != "Invalid HTTP request received.")
 
 
 class PortTakenError(Exception):

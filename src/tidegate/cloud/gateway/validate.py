@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.gateway.models import Models
@@ -31,6 +31,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "timestamp": (datetime,),
 }
 _LONGEST_ECHO = 200
+_CODES = {"logs": "InvalidParameterException"}  # where the service's model has a likelier name that it does not use
 
 
 class RequestValidator:
@@ -50,28 +51,24 @@ class RequestValidator:
         if faults:
             plural = "" if len(faults) == 1 else "s"
             message = f"{len(faults)} validation error{plural} detected: {'; '.join(faults)}"
-            raise ServiceError(_code(self._models, service), message)
+            raise ServiceError(_code(model), message)
         return request
 
 
-def _code(models: Models, service: str) -> str:
-    """Return the error code that this service uses for a request that its model does not allow."""
-    model = models.service(service)
+def _code(operation: OperationModel) -> str:
+    """Return the error code that this operation uses for a request that its model does not allow."""
+    model = operation.service_model
+    if model.service_name in _CODES:
+        return _CODES[model.service_name]
     if model.metadata["protocol"] == "ec2":
         return "InvalidParameterValue"
     if model.metadata["protocol"] == "rest-xml":
         return "InvalidArgument"
     if model.metadata["protocol"] == "query":
         return "ValidationError"
-    known = model.shape_names
-    return next(
-        (
-            code
-            for code in ("ValidationException", "InvalidParameterException", "InvalidInputException")
-            if code in known
-        ),
-        "ValidationException",
-    )
+    codes = ("ValidationException", "InvalidParameterException", "InvalidInputException")
+    own = {shape.name for shape in operation.error_shapes}
+    return next((code for known in (own, model.shape_names) for code in codes if code in known), codes[0])
 
 
 def _faults(shape: Shape, value: Any, path: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.cloud.planes.git.objects import GitCommits, GitObjects
-from tidegate.cloud.planes.git.process import GitError
+from tidegate.cloud.planes.git.process import GitError, run
 from tidegate.cloud.planes.git.push import PushError, declined, read_push
 from tidegate.cloud.planes.git.repositories import GitRepositories
+from tidegate.cloud.planes.git.smart_http import GitHttp, GitRequest
 
 ANN = ("Ann", "ann@example.com", "1700000000 +0000")
 A, B, ZERO = "a" * 40, "b" * 40, "0" * 40
@@ -65,6 +67,37 @@ async def test_a_reference_moves_only_from_where_it_is(tmp_path: Path) -> None:
     assert not await repositories.move("r", "refs/heads/main", None, one)
     assert await repositories.move("r", "refs/heads/main", None, two)
     assert await repositories.references("r") == {}
+
+
+@pytest.mark.parametrize(
+    ("limit", "share", "says", "arrived"),
+    [
+        (1 << 20, 1.0, b"unpack ok", True),
+        (1000, 1.0, b"exceeds maximum allowed size", False),
+        (1 << 20, 0.5, b"unpack", False),  # cut off half way
+    ],
+)
+async def test_a_push_arrives_whole_or_not_at_all(
+    tmp_path: Path, limit: int, share: float, says: bytes, arrived: bool
+) -> None:
+    repositories = GitRepositories(tmp_path)
+    objects, commits = GitObjects(repositories), GitCommits(repositories)
+    await repositories.create("from")
+    await repositories.create("to")
+    blob = await commits.store("from", random.Random(1).randbytes(50_000))
+    tree = await commits.tree("from", None, {"a.bin": ("100644", blob)})
+    commit = await commits.commit("from", tree, (), "first", ANN, ANN)
+    names = f"{commit}\n{tree}\n{blob}".encode()
+    pack = await run(repositories.path("from"), "pack-objects", "--stdout", "-q", given=names)
+    head = packet(f"{ZERO} {commit} refs/heads/main\0 report-status side-band-64k") + b"0000"
+    body = chunked((head + pack)[: int(len(head + pack) * share)], 4096)
+    media = "application/x-git-receive-pack-request"
+    request = GitRequest("to", "git-receive-pack", "POST", "", media, "", "ann", body)
+    answer = await GitHttp(repositories, limit).answer(request)
+    content = b"".join([chunk async for chunk in answer.chunks])
+    assert says in content
+    assert await repositories.references("to") == ({"refs/heads/main": commit} if arrived else {})
+    assert (await objects.commit("to", commit) is not None) is arrived
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "-x", "a\0b"])

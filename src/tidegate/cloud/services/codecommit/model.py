@@ -72,6 +72,11 @@ class CodeCommitModel:
             return place.removeprefix("aws--"), name
         return self._region, path
 
+    def by_id(self, region: str, identity: str) -> RepositoryRecord | None:
+        """Return a repository by its id, whatever its name is by now."""
+        records = self.repositories.values(region)
+        return next((each for each in records if each["metadata"]["repositoryId"] == identity), None)
+
     def change_keys(self) -> list[Key]:
         """Return the changes that EventBridge has not heard of."""
         return [key for key, _ in self.changes.items()]

@@ -57,8 +57,8 @@ class References:
         identity = record["metadata"]["repositoryId"]
         async with self._locks[identity]:
             actual = await self._repositories.references(identity)
-            record = self._model.repositories.get(region, name)
-            if record is None or record["metadata"]["repositoryId"] != identity:
+            record = self._model.by_id(region, identity)  # it may have been renamed or deleted meanwhile
+            if record is None:
                 return
             self._write(region, record, actual, caller)
         default = record["metadata"].get("defaultBranch")

@@ -46,7 +46,7 @@ _EVENT_STATES = {
 _RESUMED = "RESUMED"
 
 
-class Lifecycle:
+class ExecutionLifecycle:
     """Changes executions and writes them, each together with what EventBridge is to hear of it."""
 
     def __init__(self, model: CodePipelineModel, clock: Clock) -> None:

@@ -170,9 +170,14 @@ class CodePipelineModel:
                 for key, _ in self.store.items(collection.kind, (region, name)):
                     self.store.delete(collection.kind, key)
 
-    def pipelines_of_source(self, *place: str) -> list[Key]:
-        """Return the keys of the pipelines that watch a place: ("CodeCommit", region, repository, branch), …"""
-        return [key[-2:] for key, _ in self.sources.items(*place) if key[:-2] == place]
+    def pipelines_of_source(self, provider: str, place: Key) -> list[Key]:
+        """Return the keys of the pipelines that watch a CodeCommit branch or an S3 object, by its record's key."""
+        return [key[-2:] for key, _ in self.sources.items(provider, *place) if key[1:-2] == place]
+
+    def if_watching(self, key: Key) -> list[Key]:
+        """Return the key of the pipeline that a key starts with, if that pipeline watches its sources."""
+        record = self.pipelines.get(*key[:2])
+        return [key[:2]] if record is not None and any(polled_sources(record["pipeline"])) else []
 
     def watching_pipelines(self) -> list[Key]:
         """Return the keys of all pipelines that watch their sources."""

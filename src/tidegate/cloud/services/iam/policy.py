@@ -81,6 +81,14 @@ def parse(document: str) -> tuple[Statement, ...]:
     return tuple(_statement(each) for each in statements)
 
 
+def is_resource_policy(document: str) -> bool:
+    """Return whether a document can be evaluated as the policy of a resource: each statement says whom it is about."""
+    try:
+        return all(statement.principals is not None for statement in parse(document))
+    except MalformedPolicyError:
+        return False
+
+
 def evaluate(statements: Iterable[Statement], action: str, resource: str, keys: Keys) -> Verdict:
     """Return the verdict: a deny beats an allow, and nothing said is no."""
     verdict = Verdict.IMPLICIT_DENY

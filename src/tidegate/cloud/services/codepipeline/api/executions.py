@@ -19,7 +19,7 @@ from tidegate.cloud.services.codepipeline.describe import (
     execution_summary,
     pipeline_execution,
 )
-from tidegate.cloud.services.codepipeline.lifecycle import Lifecycle
+from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import (
     STOPPING,
     SUCCEEDED,
@@ -41,7 +41,7 @@ _REVISION_TYPES = {"CodeCommit": ("COMMIT_ID",), "S3": ("S3_OBJECT_VERSION_ID", 
 class ExecutionsApi:
     """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StartPipelineExecution.html and its siblings."""
 
-    def __init__(self, model: CodePipelineModel, lifecycle: Lifecycle) -> None:
+    def __init__(self, model: CodePipelineModel, lifecycle: ExecutionLifecycle) -> None:
         self.model = model
         self._lifecycle = lifecycle
 

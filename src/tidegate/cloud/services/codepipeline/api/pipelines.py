@@ -11,7 +11,7 @@ from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.codepipeline.api.shared import find_pipeline, pipeline_arn
 from tidegate.cloud.services.codepipeline.api.tags import checked_tags
-from tidegate.cloud.services.codepipeline.lifecycle import Lifecycle, adapted
+from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle, adapted
 from tidegate.cloud.services.codepipeline.model import (
     CANCELLED,
     CodePipelineModel,
@@ -41,7 +41,7 @@ def _tag_keys(api: Any, context: Context, request: Mapping[str, Any]) -> Mapping
 class PipelinesApi:
     """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_CreatePipeline.html and its siblings."""
 
-    def __init__(self, model: CodePipelineModel, lifecycle: Lifecycle, calls: Calls, clock: Clock) -> None:
+    def __init__(self, model: CodePipelineModel, lifecycle: ExecutionLifecycle, calls: Calls, clock: Clock) -> None:
         self.model = model
         self._lifecycle = lifecycle
         self._calls = calls

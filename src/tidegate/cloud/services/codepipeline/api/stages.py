@@ -15,7 +15,7 @@ from tidegate.cloud.services.codepipeline.api.shared import (
     named_stage,
     stage_arn,
 )
-from tidegate.cloud.services.codepipeline.lifecycle import Lifecycle
+from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import (
     FAILED,
     IN_PROGRESS,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class StagesApi:
     """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_RetryStageExecution.html and its siblings."""
 
-    def __init__(self, model: CodePipelineModel, lifecycle: Lifecycle, clock: Clock) -> None:
+    def __init__(self, model: CodePipelineModel, lifecycle: ExecutionLifecycle, clock: Clock) -> None:
         self.model = model
         self._lifecycle = lifecycle
         self._clock = clock

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.codepipeline.action_types import TypeName
-from tidegate.cloud.services.codepipeline.lifecycle import Lifecycle
+from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import (
     IN_PROGRESS,
     ActionRecord,
@@ -38,7 +38,7 @@ class Actions:
     def __init__(
         self,
         model: CodePipelineModel,
-        lifecycle: Lifecycle,
+        lifecycle: ExecutionLifecycle,
         sessions: Sessions,
         clock: Clock,
         providers: Mapping[TypeName, Provider],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.services.codepipeline.action_types import TypeName
-from tidegate.cloud.services.codepipeline.lifecycle import Lifecycle
+from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import (
     FAILED,
     INBOUND,
@@ -56,7 +56,7 @@ _JSON_KEYS = ("EnvironmentVariables", "ParameterOverrides")
 class Pipelines:
     """The controller of pipelines, by (region, name)."""
 
-    def __init__(self, model: CodePipelineModel, lifecycle: Lifecycle, clock: Clock) -> None:
+    def __init__(self, model: CodePipelineModel, lifecycle: ExecutionLifecycle, clock: Clock) -> None:
         self._model = model
         self._lifecycle = lifecycle
         self._clock = clock

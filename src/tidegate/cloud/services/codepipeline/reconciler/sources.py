@@ -6,9 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from tidegate.cloud.call import Calls, RoleSession
-from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.services.codepipeline.lifecycle import Lifecycle
+from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import (
     CodePipelineModel,
     ExecutionRecord,
@@ -31,11 +30,10 @@ log = logging.getLogger(__name__)
 class Sources:
     """The controller of watched sources, by a pipeline's (region, name)."""
 
-    def __init__(self, model: CodePipelineModel, lifecycle: Lifecycle, calls: Calls, clock: Clock) -> None:
+    def __init__(self, model: CodePipelineModel, lifecycle: ExecutionLifecycle, calls: Calls) -> None:
         self._model = model
         self._lifecycle = lifecycle
         self._calls = calls
-        self._clock = clock
 
     async def reconcile(self, key: Key) -> float | None:
         """Start an execution where a source is at a revision that the pipeline has not run."""

@@ -1,0 +1,98 @@
+"""Finding and ending processes that were started for a folder, also those that an earlier daemon started.
+
+Each command is started as the leader of a session of its own and carries the folder in its environment. What it
+starts inherits both, so that nothing is left behind, and nothing is ended that is not known to belong to the folder:
+a process id alone, which the system may have given to another program since, is never enough.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+MARK = "TIDEGATE_JOB_FOLDER"
+
+_PROC = Path("/proc")
+_RECORD = "processes"
+_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
+_STEP = 0.02
+
+
+def record(folder: Path, pid: int) -> None:
+    """Note a process that was just started for a folder, with what tells it from a later one of the same id."""
+    born = _born(pid)
+    if born is not None:
+        with (folder / _RECORD).open("a") as file:
+            file.write(f"{pid} {born}\n")
+
+
+def end_all(folder: Path, *, grace: float = _GRACE) -> bool:
+    """End every process of a folder, politely and then not; return whether there was any. Blocks for the grace."""
+    found = _living(folder)
+    if not found:
+        return False
+    _signal(found, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    while (left := _living(folder)) and time.monotonic() < deadline:
+        time.sleep(_STEP)
+    while left:
+        _signal(left, signal.SIGKILL)
+        time.sleep(_STEP)
+        left = _living(folder)
+    return True
+
+
+def _signal(pids: Iterable[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def _living(folder: Path) -> set[int]:
+    if _PROC.joinpath("self/environ").exists():
+        return _marked(folder)
+    return _recorded(folder)
+
+
+def _marked(folder: Path) -> set[int]:
+    """Return the processes that carry the folder in their environment (Linux)."""
+    mark = f"{MARK}={folder}\0".encode()
+    found = set()
+    for entry in os.scandir(_PROC):
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            environment = (_PROC / entry.name / "environ").read_bytes()
+            if mark in environment and (_PROC / entry.name / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                found.add(int(entry.name))
+    return found
+
+
+def _recorded(folder: Path) -> set[int]:
+    """Return the processes of the sessions that were recorded and whose leaders still are who they were."""
+    try:
+        lines = (folder / _RECORD).read_text().splitlines()
+    except FileNotFoundError:
+        return set()
+    leaders = {int(pid) for pid, _, born in (line.partition(" ") for line in lines) if _born(int(pid)) == born}
+    if not leaders:
+        return set()
+    listing = subprocess.run(["ps", "-Ao", "pid=,pgid="], capture_output=True, text=True, check=False).stdout
+    rows = [line.split() for line in listing.splitlines()]
+    return {int(pid) for pid, group in rows if int(group) in leaders}
+
+
+def _born(pid: int) -> str | None:
+    """Return when a process started, in the system's own words, or None where there is none."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
+    except (FileNotFoundError, ProcessLookupError):
+        if (_PROC / "self").exists():
+            return None
+    words = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return words.strip() or None

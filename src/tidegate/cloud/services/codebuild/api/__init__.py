@@ -1,0 +1,6 @@
+"""CodeBuild's operations, by noun. https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Operations.html"""
+
+from tidegate.cloud.services.codebuild.api.builds import BuildsApi
+from tidegate.cloud.services.codebuild.api.projects import ProjectsApi
+
+__all__ = ["BuildsApi", "ProjectsApi"]

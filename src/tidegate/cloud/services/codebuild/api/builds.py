@@ -1,0 +1,322 @@
+"""Builds: start, stop, retry, get, list, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cloud.call import Calls, Context, operation
+from tidegate.cloud.clock import Clock
+from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.paging import page
+from tidegate.cloud.services.codebuild.api.shared import (
+    build_id,
+    check_artifacts,
+    check_cache,
+    check_environment,
+    check_logs,
+    check_role,
+    check_source,
+    invalid,
+    named_project_arn,
+    project_name,
+    project_of,
+)
+from tidegate.cloud.services.codebuild.model import BuildRecord, CodeBuildModel, begin_phase, end_phase
+
+if TYPE_CHECKING:
+    from types_boto3_codebuild import type_defs as t
+
+_PAGE = 100
+_TOKEN_LIFE = timedelta(minutes=5)
+_PIPELINE_SESSION = "AWSCodePipeline-"  # how the sessions of a pipeline's role begin; the pipeline's name follows
+_SOURCE_OVERRIDES = {
+    "sourceTypeOverride": "type",
+    "sourceLocationOverride": "location",
+    "gitCloneDepthOverride": "gitCloneDepth",
+    "buildspecOverride": "buildspec",
+}
+_ENVIRONMENT_OVERRIDES = {
+    "environmentTypeOverride": "type",
+    "imageOverride": "image",
+    "computeTypeOverride": "computeType",
+    "privilegedModeOverride": "privilegedMode",
+    "imagePullCredentialsTypeOverride": "imagePullCredentialsType",
+}
+
+
+class BuildsApi:
+    """https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html and its siblings."""
+
+    def __init__(self, model: CodeBuildModel, calls: Calls, clock: Clock) -> None:
+        self.model = model
+        self._calls = calls
+        self._clock = clock
+
+    @operation(
+        resource=named_project_arn,
+        refuse=(
+            "sourceAuthOverride",
+            "gitSubmodulesConfigOverride.fetchSubmodules",
+            "insecureSslOverride",
+            "reportBuildStatusOverride",
+            "buildStatusConfigOverride",
+            "certificateOverride",
+            "registryCredentialOverride",
+            "debugSessionEnabled",
+            "fleetOverride",
+            "autoRetryLimitOverride",
+            "hostKernelOverride",
+        ),
+    )
+    async def start_build(self, context: Context, request: t.StartBuildInputTypeDef) -> Mapping[str, Any]:
+        """Put a build into the queue, with whatever is overridden of its project's settings."""
+        return {"build": self._start(context, request)}
+
+    @operation(
+        resource=lambda api, context, request: api.model.project_arn(context.region, project_of(request.get("id", "")))
+    )
+    async def retry_build(self, context: Context, request: t.RetryBuildInputTypeDef) -> Mapping[str, Any]:
+        """Start a build again with the same overrides."""
+        record = self._find(context, request.get("id", ""))
+        if not record["build"]["buildComplete"]:
+            raise invalid(f"Build {record['build']['id']} is still in progress and cannot be retried")
+        again: Any = {name: value for name, value in record["request"].items() if name != "idempotencyToken"}
+        if "idempotencyToken" in request:
+            again["idempotencyToken"] = request["idempotencyToken"]
+        return {"build": self._start(context, again)}
+
+    @operation(resource=lambda api, context, request: api.model.project_arn(context.region, project_of(request["id"])))
+    async def stop_build(self, context: Context, request: t.StopBuildInputTypeDef) -> Mapping[str, Any]:
+        """Have a build stopped, in whatever phase it is; one that is over stays as it is."""
+        record = self._find(context, request["id"])
+        if not record["build"]["buildComplete"]:
+            record["stop"] = True
+            self.model.builds.put((context.region, record["build"]["id"]), record)
+        return {"build": record["build"]}
+
+    @operation(
+        resource=lambda api, context, request: sorted(
+            {api.model.project_arn(context.region, project_of(each)) for each in request["ids"]}
+        )
+    )
+    async def batch_get_builds(self, context: Context, request: t.BatchGetBuildsInputTypeDef) -> Mapping[str, Any]:
+        """Return builds by their ids or ARNs, and those ids that are none."""
+        found = {each: self.model.builds.get(context.region, build_id(each)) for each in request["ids"]}
+        missing = [each for each, record in found.items() if record is None]
+        return {
+            "builds": [record["build"] for record in found.values() if record is not None],
+            **({"buildsNotFound": missing} if missing else {}),
+        }
+
+    @operation()
+    async def list_builds(self, context: Context, request: t.ListBuildsInputTypeDef) -> Mapping[str, Any]:
+        """List the ids of all builds, the newest first unless asked otherwise."""
+        return self._listed(context, request, None)
+
+    @operation(resource=named_project_arn)
+    async def list_builds_for_project(
+        self, context: Context, request: t.ListBuildsForProjectInputTypeDef
+    ) -> Mapping[str, Any]:
+        """List the ids of a project's builds, the newest first unless asked otherwise."""
+        name = project_name(request["projectName"])
+        if self.model.projects.get(context.region, name) is None:
+            raise self._missing(context, name)
+        return self._listed(context, request, name)
+
+    @operation(
+        resource=lambda api, context, request: sorted(
+            {api.model.project_arn(context.region, project_of(each)) for each in request["ids"]}
+        )
+    )
+    async def batch_delete_builds(
+        self, context: Context, request: t.BatchDeleteBuildsInputTypeDef
+    ) -> Mapping[str, Any]:
+        """Delete builds that are over."""
+        deleted, kept = [], []
+        for each in request["ids"]:
+            record = self.model.builds.get(context.region, build_id(each))
+            if record is None:
+                kept.append({"id": each, "statusCode": "BUILD_NOT_FOUND"})
+            elif not record["build"]["buildComplete"]:
+                kept.append({"id": each, "statusCode": "BUILD_IN_PROGRESS"})
+            else:
+                self.model.builds.delete(context.region, build_id(each))
+                deleted.append(record["build"]["arn"])
+        return {"buildsDeleted": deleted, "buildsNotDeleted": kept}
+
+    def _start(self, context: Context, request: t.StartBuildInputTypeDef) -> t.BuildTypeDef:
+        name = project_name(request["projectName"])
+        record = self.model.projects.get(context.region, name)
+        if record is None:
+            raise self._missing(context, name)
+        known = self._known(context, name, request)
+        if known is not None:
+            return known
+        project = record["project"]
+        if "serviceRoleOverride" in request:
+            check_role(self._calls, context, request["serviceRoleOverride"])
+        self._check_limit(context, project)
+        identity, now = f"{name}:{self._clock.new_id()}", self._clock.now()
+        record["builds"] += 1
+        built = self._record(context, project, request, identity, record["builds"])
+        built["build"]["startTime"] = now
+        begin_phase(built["build"], "SUBMITTED", now)
+        end_phase(built["build"], "SUCCEEDED", now)
+        begin_phase(built["build"], "QUEUED", now)
+        with self.model.store.transaction():
+            self.model.projects.put((context.region, name), record)
+            built["order"] = self.model.next_order(context.region)
+            self.model.builds.put((context.region, identity), built)
+        return built["build"]
+
+    def _record(
+        self, context: Context, project: t.ProjectTypeDef, request: Any, identity: str, number: int
+    ) -> BuildRecord:
+        """Return a new build of a project: its settings with the overrides in their place; raise where they clash."""
+        source = _overridden(project["source"], request, _SOURCE_OVERRIDES)
+        environment = _overridden(project["environment"], request, _ENVIRONMENT_OVERRIDES)
+        variables = {each["name"]: each for each in environment.get("environmentVariables", [])}
+        variables |= {each["name"]: each for each in request.get("environmentVariablesOverride", [])}
+        environment["environmentVariables"] = list(variables.values())
+        artifacts = request.get("artifactsOverride", project["artifacts"])
+        secondary = request.get("secondaryArtifactsOverride", project.get("secondaryArtifacts", []))
+        secondary_sources = request.get("secondarySourcesOverride", project.get("secondarySources", []))
+        cache = request.get("cacheOverride", project.get("cache"))
+        logs = request.get("logsConfigOverride", project.get("logsConfig", {}))
+        if source["type"] == "CODEPIPELINE" and not source.get("location"):
+            raise invalid("Build of a project with source type CODEPIPELINE must be started by CodePipeline")
+        check_source(source)
+        check_environment(environment)
+        check_artifacts(artifacts, source["type"])
+        check_cache(cache)
+        check_logs(logs)
+        for each in secondary_sources:
+            check_source(each, primary=False)
+        for each in secondary:
+            check_artifacts(each, source["type"], primary=False)
+        build: t.BuildTypeDef = {
+            "id": identity,
+            "arn": self.model.build_arn(context.region, identity),
+            "buildNumber": number,
+            "buildStatus": "IN_PROGRESS",
+            "projectName": project["name"],
+            "source": source,
+            "secondarySources": secondary_sources,
+            "secondarySourceVersions": request.get(
+                "secondarySourcesVersionOverride", project.get("secondarySourceVersions", [])
+            ),
+            "artifacts": {"location": _place(artifacts)},
+            "secondaryArtifacts": [],
+            "cache": cache,
+            "environment": environment,
+            "serviceRole": request.get("serviceRoleOverride", project["serviceRole"]),
+            "logs": self._logs(context, project["name"], identity, logs),
+            "timeoutInMinutes": request.get("timeoutInMinutesOverride", project["timeoutInMinutes"]),
+            "queuedTimeoutInMinutes": request.get("queuedTimeoutInMinutesOverride", project["queuedTimeoutInMinutes"]),
+            "buildComplete": False,
+            "initiator": _initiator(context),
+            "encryptionKey": request.get("encryptionKeyOverride", project["encryptionKey"]),
+            "exportedEnvironmentVariables": [],
+            "reportArns": [],
+        }
+        version = request.get("sourceVersion", project.get("sourceVersion"))
+        if version:
+            build["sourceVersion"] = version
+        return {
+            "build": build,
+            "order": 0,
+            "token": request.get("idempotencyToken"),
+            "request": dict(request),
+            "artifacts": artifacts,
+            "secondary_artifacts": secondary,
+            "logs": logs,
+            "stop": False,
+            "starts": 0,
+            "announced": None,
+        }
+
+    def _logs(self, context: Context, project: str, identity: str, logs: t.LogsConfigTypeDef) -> t.LogsLocationTypeDef:
+        enabled: t.CloudWatchLogsConfigTypeDef = {"status": "ENABLED"}
+        config = logs.get("cloudWatchLogs", enabled)
+        if config["status"] == "DISABLED":
+            return {"cloudWatchLogs": config}
+        group, stream = config.get("groupName") or f"/aws/codebuild/{project}", identity.rpartition(":")[2]
+        if config.get("streamName"):
+            stream = f"{config['streamName']}/{stream}"
+        arn = f"arn:aws:logs:{context.region}:{self.model.account}:log-group:{group}:log-stream:{stream}"
+        return {"groupName": group, "streamName": stream, "cloudWatchLogsArn": arn, "cloudWatchLogs": config}
+
+    def _known(self, context: Context, project: str, request: Any) -> t.BuildTypeDef | None:
+        """Return the build that the same request, told by its token, has started already."""
+        token = request.get("idempotencyToken")
+        if token is None:
+            return None
+        for record in self.model.builds_of(context.region, project):
+            if record["token"] == token and self._clock.now() - record["build"]["startTime"] < _TOKEN_LIFE:
+                if record["request"] != dict(request):
+                    raise invalid("Idempotency token was used for another request before")
+                return record["build"]
+        return None
+
+    def _check_limit(self, context: Context, project: t.ProjectTypeDef) -> None:
+        limit = project.get("concurrentBuildLimit")
+        if limit is None:
+            return
+        active = [each for each in self.model.builds_of(context.region, project["name"]) if not _is_over(each)]
+        if len(active) >= limit:
+            raise ServiceError(
+                "AccountLimitExceededException", f"Cannot have more than {limit} active builds for the project"
+            )
+
+    def _find(self, context: Context, identity: str) -> BuildRecord:
+        record = self.model.builds.get(context.region, build_id(identity))
+        if record is None:
+            raise ServiceError("ResourceNotFoundException", f"Build {identity} cannot be found")
+        return record
+
+    def _missing(self, context: Context, project: str) -> ServiceError:
+        return ServiceError(
+            "ResourceNotFoundException", f"Project cannot be found: {self.model.project_arn(context.region, project)}"
+        )
+
+    def _listed(self, context: Context, request: Mapping[str, Any], project: str | None) -> dict[str, Any]:
+        ordered = [(record["order"], record["build"]["id"]) for record in self.model.builds_of(context.region, project)]
+        if request.get("sortOrder", "DESCENDING") == "DESCENDING":
+            # a page's token holds the last place seen: places that grow, whichever way is asked for
+            ordered = [(10**9 - order, identity) for order, identity in reversed(ordered)]
+        chosen, token = page(
+            ordered,
+            request.get("nextToken"),
+            _PAGE,
+            key=lambda each: f"{each[0]:010d}",
+            invalid="InvalidInputException",
+        )
+        return {"ids": [identity for _, identity in chosen], **({"nextToken": token} if token else {})}
+
+
+def _is_over(record: BuildRecord) -> bool:
+    return record["build"]["buildComplete"]
+
+
+def _overridden(settings: Any, request: Mapping[str, Any], names: Mapping[str, str]) -> Any:
+    return {**settings, **{member: request[name] for name, member in names.items() if name in request}}
+
+
+def _place(artifacts: t.ProjectArtifactsTypeDef) -> str:
+    if artifacts["type"] == "NO_ARTIFACTS" or "location" not in artifacts:
+        return ""
+    parts: Sequence[str] = (artifacts["location"], artifacts.get("path", ""), artifacts.get("name", ""))
+    return "arn:aws:s3:::" + "/".join(part.strip("/") for part in parts if part.strip("/"))
+
+
+def _initiator(context: Context) -> str:
+    """Return who started a build: `codepipeline/NAME`, a user's name, a role's name and session."""
+    resource = context.principal.arn.rpartition(":")[2]
+    session = resource.rpartition("/")[2]
+    if context.principal.role_arn is None:
+        return session
+    if session.startswith(_PIPELINE_SESSION):
+        return f"codepipeline/{session.removeprefix(_PIPELINE_SESSION)}"
+    return resource.removeprefix("assumed-role/")

@@ -1,0 +1,106 @@
+"""What CodeBuild's operations have in common: checks of sources, artifacts, environments and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cloud.call import Calls, Context
+from tidegate.cloud.errors import ServiceError, not_offered
+
+if TYPE_CHECKING:
+    from types_boto3_codebuild import type_defs as t
+
+_SOURCES = frozenset({"CODECOMMIT", "CODEPIPELINE", "S3", "NO_SOURCE"})
+_ENVIRONMENTS = frozenset({"LINUX_CONTAINER", "ARM_CONTAINER"})
+
+
+def invalid(message: str) -> ServiceError:
+    """Refuse an input."""
+    return ServiceError("InvalidInputException", message)
+
+
+def check_role(calls: Calls, context: Context, role: str) -> None:
+    """Authorize handing a role to CodeBuild."""
+    if not role.startswith("arn:aws:iam::"):
+        raise invalid(f"Invalid service role: Service role account ID does not match caller's account: {role}")
+    calls.authorize(context, "iam:PassRole", role, {"iam:PassedToService": "codebuild.amazonaws.com"})
+
+
+def check_source(source: t.ProjectSourceTypeDef, *, primary: bool = True) -> None:
+    """Raise where a source cannot be built from."""
+    kind = source["type"]
+    if kind not in _SOURCES:
+        raise not_offered(f"codebuild source type {kind}")
+    if kind in ("CODECOMMIT", "S3") and not source.get("location"):
+        raise invalid(f"Invalid project source: location must be given for source type {kind}")
+    if kind == "S3" and "/" not in source["location"].removeprefix("arn:aws:s3:::"):
+        raise invalid("Invalid project source: location must be a valid S3 source: bucket/path")
+    if kind == "NO_SOURCE" and primary and "\n" not in source.get("buildspec", ""):
+        raise invalid("No-source projects must have a buildspec provided inline, as YAML")
+    if not primary and not source.get("sourceIdentifier"):
+        raise invalid("Invalid secondary source: sourceIdentifier must be given")
+
+
+def check_artifacts(artifacts: t.ProjectArtifactsTypeDef, source: str, *, primary: bool = True) -> None:
+    """Raise where artifacts have no place to go, or a pipeline's are asked for without a pipeline's source."""
+    kind = artifacts["type"]
+    if kind == "S3" and not artifacts.get("location"):
+        raise invalid("Invalid artifacts: location must be given for artifacts type S3")
+    if primary and (kind == "CODEPIPELINE") is not (source == "CODEPIPELINE"):
+        raise invalid("Invalid artifacts: artifact type CODEPIPELINE goes with source type CODEPIPELINE, and no other")
+    if not primary and not artifacts.get("artifactIdentifier"):
+        raise invalid("Invalid secondary artifacts: artifactIdentifier must be given")
+
+
+def check_environment(environment: t.ProjectEnvironmentOutputTypeDef) -> None:
+    """Raise where there is no such environment here."""
+    if environment["type"] not in _ENVIRONMENTS:
+        raise not_offered(f"codebuild environment type {environment['type']}")
+    if not environment["computeType"].startswith("BUILD_GENERAL1_"):
+        raise not_offered(f"codebuild compute type {environment['computeType']}")
+    check_variables(environment.get("environmentVariables", []))
+
+
+def check_variables(variables: Any) -> None:
+    """Raise for variables whose values are somewhere else."""
+    for each in variables:
+        if each.get("type", "PLAINTEXT") != "PLAINTEXT":
+            raise not_offered(f"codebuild environment variable type {each['type']} ({each['name']})")
+
+
+def check_cache(cache: t.ProjectCacheOutputTypeDef | None) -> None:
+    """Raise for a cache that is not kept here; the container engine keeps its layers by itself."""
+    if cache is None or cache["type"] == "NO_CACHE":
+        return
+    if cache["type"] == "S3":
+        raise not_offered("codebuild cache type S3")
+    if "LOCAL_CUSTOM_CACHE" in cache.get("modes", []):
+        raise not_offered("codebuild cache mode LOCAL_CUSTOM_CACHE")
+
+
+def check_logs(logs: t.LogsConfigTypeDef | None) -> None:
+    """Raise for logs that go to S3."""
+    if logs is not None and logs.get("s3Logs", {}).get("status") == "ENABLED":
+        raise not_offered("codebuild logsConfig s3Logs")
+
+
+def project_of(identity: str) -> str:
+    """Return the project's name in a build's id or ARN."""
+    return build_id(identity).partition(":")[0]
+
+
+def build_id(identity: str) -> str:
+    """Return a build's id from its id or its ARN."""
+    return identity.partition(":build/")[2] if identity.startswith("arn:") else identity
+
+
+def project_name(name: str) -> str:
+    """Return a project's name from its name or its ARN."""
+    return name.partition(":project/")[2] if name.startswith("arn:") else name
+
+
+def named_project_arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:
+    """Return the ARN that an operation on a project is authorized on."""
+    name = request.get("name") or request["projectName"]
+    return str(api.model.project_arn(context.region, project_name(name)))

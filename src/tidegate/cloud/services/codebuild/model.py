@@ -1,0 +1,119 @@
+"""CodeBuild's records: projects and builds, `codebuild.build` by (region, build id)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tidegate.cloud.store import Collection, Key, Store
+
+if TYPE_CHECKING:
+    from types_boto3_codebuild import type_defs as t
+
+IMAGES = "aws/codebuild/"  # CodeBuild's own images: what they begin with
+MOST_RUNNING = 20  # builds of the account at once; more wait in the queue
+
+
+class ProjectRecord(TypedDict):
+    """A project as AWS shows it, and the number of its last build."""
+
+    project: t.ProjectTypeDef
+    builds: int
+
+
+class BuildRecord(TypedDict):
+    """A build as AWS shows it, and what only the local cloud knows of it."""
+
+    build: t.BuildTypeDef
+    order: int  # grows with every build of the region
+    token: str | None  # of the request that started it
+    request: dict[str, Any]  # that request, for a retry
+    artifacts: t.ProjectArtifactsTypeDef  # where they go, as the project or the override has it
+    secondary_artifacts: list[t.ProjectArtifactsTypeDef]
+    logs: t.LogsConfigTypeDef
+    stop: bool  # somebody asked for it to be stopped
+    starts: int  # how often it was begun: more than once after a kill
+    announced: str | None  # the status that EventBridge has heard of
+
+
+class CounterRecord(TypedDict):
+    """A number that only grows."""
+
+    last: int
+
+
+class CodeBuildModel:
+    """Projects by region and name, builds by region and id."""
+
+    def __init__(self, store: Store, account: str) -> None:
+        self.account = account
+        self.store = store
+        self.projects = Collection[ProjectRecord](store, "codebuild.project")
+        self.builds = Collection[BuildRecord](store, "codebuild.build")
+        self._counters = Collection[CounterRecord](store, "codebuild.counter")
+
+    def project_arn(self, region: str, name: str) -> str:
+        """Return a project's ARN."""
+        return f"arn:aws:codebuild:{region}:{self.account}:project/{name}"
+
+    def build_arn(self, region: str, identity: str) -> str:
+        """Return a build's ARN."""
+        return f"arn:aws:codebuild:{region}:{self.account}:build/{identity}"
+
+    def next_order(self, region: str) -> int:
+        """Return a number above that of every build of the region."""
+        last = (self._counters.get(region) or {"last": 0})["last"] + 1
+        self._counters.put((region,), {"last": last})
+        return last
+
+    def builds_of(self, region: str, project: str | None = None) -> list[BuildRecord]:
+        """Return the builds of a region, or of one of its projects, oldest first."""
+        starting = "" if project is None else f"{project}:"
+        return sorted(
+            (record for _, record in self.builds.items(region, starting=starting)), key=lambda each: each["order"]
+        )
+
+    def open_keys(self) -> list[Key]:
+        """Return the builds that are not over, or whose end EventBridge has not heard of."""
+        return [key for key, record in self.builds.items() if is_open(record)]
+
+
+def is_open(record: BuildRecord) -> bool:
+    """Return whether there is still something to do about a build."""
+    build = record["build"]
+    return not build["buildComplete"] or record["announced"] != build["buildStatus"]
+
+
+def is_begun(record: BuildRecord) -> bool:
+    """Return whether a build has left the queue and is not over."""
+    build = record["build"]
+    return not build["buildComplete"] and build["currentPhase"] not in ("SUBMITTED", "QUEUED")
+
+
+def begin_phase(build: t.BuildTypeDef, phase: Any, now: datetime) -> None:
+    """Let a build enter a phase."""
+    build["currentPhase"] = phase
+    build["phases"] = [*build.get("phases", []), {"phaseType": phase, "startTime": now}]
+
+
+def end_phase(build: t.BuildTypeDef, status: Any, now: datetime, code: str = "", message: str = "") -> None:
+    """Let a build leave the phase that it is in."""
+    phases = list(build["phases"])
+    last = phases[-1]
+    phases[-1] = {
+        "phaseType": last["phaseType"],
+        "phaseStatus": status,
+        "startTime": last["startTime"],
+        "endTime": now,
+        "durationInSeconds": int((now - last["startTime"]).total_seconds()),
+        "contexts": [{"statusCode": code, "message": message}],
+    }
+    build["phases"] = phases
+
+
+def complete(build: t.BuildTypeDef, status: Any, now: datetime) -> None:
+    """End a build."""
+    begin_phase(build, "COMPLETED", now)
+    build["buildStatus"] = status
+    build["buildComplete"] = True
+    build["endTime"] = now

@@ -1,0 +1,6 @@
+"""Runs the builds: as many at once as the account may have, each to its end, whatever happens to the daemon."""
+
+from tidegate.cloud.services.codebuild.reconciler.builds import Builds
+from tidegate.cloud.services.codebuild.reconciler.host import BuildHost
+
+__all__ = ["BuildHost", "Builds"]

@@ -1,0 +1,1 @@
+"""ECR: repositories of container images; the registry plane keeps their content."""

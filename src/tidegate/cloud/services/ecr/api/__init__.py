@@ -1,0 +1,9 @@
+"""ECR's operations, one file a noun."""
+
+from tidegate.cloud.services.ecr.api.images import ImagesApi
+from tidegate.cloud.services.ecr.api.layers import LayersApi
+from tidegate.cloud.services.ecr.api.policies import PoliciesApi
+from tidegate.cloud.services.ecr.api.registry import RegistryApi
+from tidegate.cloud.services.ecr.api.repositories import RepositoriesApi
+
+__all__ = ["ImagesApi", "LayersApi", "PoliciesApi", "RegistryApi", "RepositoriesApi"]

@@ -1,0 +1,174 @@
+"""ECR's records: repositories, images, their manifests and tags, layers, policies, tokens.
+
+An image is what a manifest's digest names, and carries its tags; a tag's own record says where it points. The layers
+of a repository are those that were pushed into it, whether an image refers to them (yet) or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.store import Collection, Store
+
+if TYPE_CHECKING:
+    from types_boto3_ecr import type_defs as t
+
+# what stands before the repository of another region than the daemon's own, in addresses
+_REGIONAL = re.compile(r"aws--(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)/(?P<name>.+)")
+_ARN = re.compile(r"arn:aws[\w-]*:ecr:(?P<region>[^:]*):(?P<account>\d{12}):repository/(?P<name>.+)")
+
+
+class RepositoryRecord(TypedDict):
+    """A repository as AWS shows it, without its address (that depends on the port), and its own policy."""
+
+    repository: t.RepositoryTypeDef
+    tags: list[t.TagTypeDef]
+    policy: str | None  # JSON text
+
+
+class ImageRecord(TypedDict):
+    """An image as AWS shows it, its tags in lexical order, and what its manifest refers to and is referred to by."""
+
+    detail: t.ImageDetailTypeDef
+    tags: list[str]
+    blobs: list[str]  # digests of its configuration and layers
+    children: list[str]  # digests of the images of an index
+    parents: list[str]  # digests of the indexes that refer to it
+    size: int  # bytes of the manifest
+    artifact_type: str | None
+    annotations: list[tuple[str, str]]
+
+
+class TagRecord(TypedDict):
+    """Where a tag points."""
+
+    digest: str
+
+
+class LayerRecord(TypedDict):
+    """A blob that was pushed or mounted into a repository."""
+
+    size: int  # bytes
+
+
+class LifecyclePolicyRecord(TypedDict):
+    """A repository's lifecycle policy, as JSON text."""
+
+    text: str
+
+
+class EvaluationRecord(TypedDict):
+    """When a lifecycle policy was last evaluated."""
+
+    at: datetime
+
+
+class PreviewRecord(TypedDict):
+    """A dry run of a lifecycle policy."""
+
+    text: str
+    status: Literal["IN_PROGRESS", "COMPLETE"]
+    results: list[t.LifecyclePolicyPreviewResultTypeDef]
+
+
+class TokenRecord(TypedDict):
+    """An authorization token: the principal it stands for, and the one layer of one repository it is for, if any."""
+
+    expires: datetime
+    arn: str
+    id: str
+    role_arn: str | None
+    policies: list[str]
+    service: str | None
+    layer: tuple[str, str] | None  # the repository's address and the digest
+
+
+class EventRecord(TypedDict):
+    """An event that is still to be handed to the event bus."""
+
+    at: datetime
+    detail: dict[str, str]
+
+
+class EcrModel:
+    """All of it. Keys start with the region and the repository's name, but for tokens and events."""
+
+    def __init__(self, store: Store, account: str, region: str, registry: str) -> None:
+        """`region` is the one whose repositories have the plain addresses; `registry` is `127.0.0.1:PORT`."""
+        self.account = account
+        self.region = region
+        self.registry = registry
+        self.store = store
+        self.repositories = Collection[RepositoryRecord](store, "ecr.repository")
+        self.images = Collection[ImageRecord](store, "ecr.image")
+        self.manifests = Collection[str](store, "ecr.manifest")
+        self.tags = Collection[TagRecord](store, "ecr.tag")
+        self.layers = Collection[LayerRecord](store, "ecr.layer")
+        self.lifecycle_policies = Collection[LifecyclePolicyRecord](store, "ecr.lifecycle-policy")
+        self.evaluations = Collection[EvaluationRecord](store, "ecr.lifecycle-evaluation")
+        self.previews = Collection[PreviewRecord](store, "ecr.lifecycle-preview")
+        self.tokens = Collection[TokenRecord](store, "ecr.token")  # by the SHA-256 of the password
+        self.events = Collection[EventRecord](store, "ecr.event")  # by region and id
+
+    def arn(self, region: str, name: str) -> str:
+        """Return a repository's ARN."""
+        return f"arn:aws:ecr:{region}:{self.account}:repository/{name}"
+
+    def located_by_arn(self, arn: str) -> tuple[str, str] | None:
+        """Return region and name of the repository of an ARN of this account, or None."""
+        match = _ARN.fullmatch(arn)
+        return None if match is None or match["account"] != self.account else (match["region"], match["name"])
+
+    def address(self, region: str, name: str) -> str:
+        """Return what a repository is called in the registry: its name, in another region with the region before it."""
+        return name if region == self.region else f"aws--{region}/{name}"
+
+    def located(self, address: str) -> tuple[str, str]:
+        """Return region and name of the repository that the registry calls so."""
+        match = _REGIONAL.fullmatch(address)
+        return (self.region, address) if match is None else (match["region"], match["name"])
+
+    def uri(self, region: str, name: str) -> str:
+        """Return a repository's address for docker."""
+        return f"{self.registry}/{self.address(region, name)}"
+
+    def repository(self, region: str, name: str, registry_id: str | None = None) -> RepositoryRecord:
+        """Return a repository; raise RepositoryNotFoundException."""
+        record = self.repositories.get(region, name) if registry_id in (None, self.account) else None
+        if record is None:
+            raise ServiceError(
+                "RepositoryNotFoundException",
+                f"The repository with name '{name}' does not exist in the registry with id "
+                f"'{registry_id or self.account}'",
+            )
+        return record
+
+    def policy_of(self, arn: str) -> str | None:
+        """Return the policy of the repository of this ARN, as JSON text, or None."""
+        located = self.located_by_arn(arn)
+        record = None if located is None else self.repositories.get(*located)
+        return None if record is None else record["policy"]
+
+    def images_of(self, region: str, name: str) -> dict[str, ImageRecord]:
+        """Return the images of a repository by digest."""
+        return {key[2]: record for key, record in self.images.items(region, name)}
+
+    def forget_repository(self, region: str, name: str) -> None:
+        """Remove a repository with everything in it."""
+        with self.store.transaction():
+            for kind in (self.images.kind, self.manifests.kind, self.tags.kind, self.layers.kind):
+                for key, _ in self.store.items(kind, (region, name)):
+                    self.store.delete(kind, key)
+            self.lifecycle_policies.delete(region, name)
+            self.evaluations.delete(region, name)
+            self.previews.delete(region, name)
+            self.repositories.delete(region, name)
+
+
+def resource_conditions(tags: Sequence[t.TagTypeDef]) -> dict[str, str]:
+    """Return the condition keys that a repository's tags are."""
+    return {f"{service}:ResourceTag/{tag['Key']}": tag["Value"] for tag in tags for service in ("aws", "ecr")}
