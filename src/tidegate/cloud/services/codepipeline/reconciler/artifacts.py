@@ -9,9 +9,9 @@ import tempfile
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tidegate.cloud.call import RoleSession
+from tidegate.cloud.call import Body, RoleSession
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.codepipeline.reconciler.run import (
     CONFIGURATION_ERROR,
@@ -31,6 +31,19 @@ class MissingFileError(Exception):
 
 class FileTooLargeError(Exception):
     """A file of an artifact that is larger than it may be."""
+
+
+class Stream:
+    """Bytes that come in pieces, as a payload whose size is known at its end."""
+
+    length: int | None = None
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return the pieces."""
+        return self._pieces
 
 
 class Artifacts:
@@ -73,7 +86,7 @@ class Artifacts:
                 raise FileTooLargeError(name)
             return await asyncio.to_thread(archive.read, info)
 
-    async def store(self, session: RoleSession, place: t.S3LocationTypeDef, body: Any) -> None:
+    async def store(self, session: RoleSession, place: t.S3LocationTypeDef, body: Body) -> None:
         """Store an artifact; raise `ActionFailedError` where it cannot be."""
         try:
             await session(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tidegate.cloud.call import Calls, Context, RoleSession
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.planes.git.process import GitError
 from tidegate.cloud.services.codepipeline.describe import console
-from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts
+from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts, Stream
 from tidegate.cloud.services.codepipeline.reconciler.run import (
     CONFIGURATION_ERROR,
     PERMISSION_ERROR,
@@ -66,7 +67,10 @@ class CodeCommitSource:
         except ServiceError as error:
             raise _failure(error, repository, branch) from error
         (place,) = run.outputs.values()
-        await self._artifacts.store(session, place, self._archives.archive(identity, commit))
+        try:
+            await self._artifacts.store(session, place, Stream(self._archives.archive(identity, commit)))
+        except GitError as error:
+            raise ActionFailedError(REVISION_UNAVAILABLE, f"The commit {commit} cannot be archived: {error}") from error
         message = described["message"].strip()
         committed = _moment(described["committer"]["date"])
         variables = {
