@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,8 +25,7 @@ def shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path_factory.mktemp("cloud"), free_port())
     daemon.start()
     yield daemon
-    daemon.stop()
-    shutil.rmtree(daemon.data_dir, ignore_errors=True)
+    daemon.purge()
 
 
 @pytest.fixture
@@ -44,5 +42,4 @@ def own_cloud(tmp_path: Path) -> Iterator[Daemon]:
     daemon.data_dir.mkdir()
     daemon.start()
     yield daemon
-    if daemon.process is not None and daemon.process.poll() is None:
-        daemon.stop()
+    daemon.purge()

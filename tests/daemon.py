@@ -17,6 +17,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from tidegate.cloud.daemon import purge
+
 _START_TIMEOUT = 20.0
 _PROGRAMS = Path(sys.executable).parent
 
@@ -29,6 +31,7 @@ class Daemon:
     port: int
     region: str = "us-east-1"
     account: str = "000000000000"
+    module: str = "tidegate.cloud.daemon"
     process: subprocess.Popen[bytes] | None = None
     document: dict[str, Any] = field(default_factory=dict)
 
@@ -42,7 +45,7 @@ class Daemon:
 
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
-        command = [sys.executable, "-m", "tidegate.cloud.daemon", "--data-dir", str(self.data_dir)]
+        command = [sys.executable, "-m", self.module, "--data-dir", str(self.data_dir)]
         command += ["--port", str(self.port), "--account", self.account, "--region", self.region]
         (self.data_dir / "daemon.json").unlink(missing_ok=True)
         self.process = subprocess.Popen(command, start_new_session=True)
@@ -64,6 +67,12 @@ class Daemon:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=60)
+
+    def purge(self) -> None:
+        """Stop it if it runs, and leave nothing of it on this machine."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        purge(self.data_dir)
 
     def reset(self) -> None:
         """Empty the local cloud."""

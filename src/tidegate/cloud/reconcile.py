@@ -100,13 +100,17 @@ class Loop:
                     item.running.cancel()
             controller.items.clear()
 
+    def begin(self) -> None:
+        """Have every key of every controller worked once: at the start, and after `forget_all`."""
+        for name, controller in self._controllers.items():
+            for key in controller.list_keys():
+                self.enqueue(name, key)
+
     async def run(self) -> None:
         """Work until cancelled."""
         try:
             async with asyncio.TaskGroup() as self._group:
-                for name, controller in self._controllers.items():
-                    for key in controller.list_keys():
-                        self.enqueue(name, key)
+                self.begin()
                 await asyncio.Event().wait()
         finally:
             self._group = None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +43,7 @@ class LocalCloud:
         """Return whether the daemon answers on its port."""
         try:
             self._control("GET", "status")
-        except (OSError, urllib.error.URLError):
+        except OSError:
             return False
         return True
 
@@ -54,6 +52,8 @@ class LocalCloud:
         self._control("POST", "stop")
 
     def _control(self, method: str, action: str) -> None:
+        import urllib.request  # slow to import, and needed by few commands
+
         request = urllib.request.Request(  # noqa: S310 - the scheme is the daemon's own
             f"{self.endpoint}/_tidegate/{action}", method=method, headers={"Authorization": f"Bearer {self.token}"}
         )

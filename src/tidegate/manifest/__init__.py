@@ -1,1 +1,7 @@
 """tidegate.yml, read into frozen models; every error starts with the path of the key."""
+
+from tidegate.manifest.errors import ManifestError
+from tidegate.manifest.load import load, parse
+from tidegate.manifest.model import FILE_NAME, Environment, Manifest, Service
+
+__all__ = ["FILE_NAME", "Environment", "Manifest", "ManifestError", "Service", "load", "parse"]

@@ -1,1 +1,8 @@
 """Pure: a manifest in, CloudFormation out; one file per stack."""
+
+from tidegate.template.environment import environment_template
+from tidegate.template.image import image_template
+from tidegate.template.pipeline import pipeline_template
+from tidegate.template.service import service_template
+
+__all__ = ["environment_template", "image_template", "pipeline_template", "service_template"]

@@ -25,5 +25,5 @@ def test_every_parameter_is_read_or_refused(tmp_path: Path) -> None:
             shape = cloud.models.operation(service, name).input_shape
             members = shape.members if shape is not None else {}
             ignored += [f"{service}:{name} {each}" for each in members if each not in words | GENERAL]
-    cloud.store.close()
+    cloud.close()
     assert not ignored, "\n".join(ignored)

@@ -12,7 +12,7 @@ import hmac
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from botocore.model import ServiceModel
@@ -45,13 +45,6 @@ access = logging.getLogger("tidegate.access")
 log = logging.getLogger(__name__)
 
 
-class Credentials(Protocol):
-    """Finds an access key."""
-
-    def __call__(self, access_key: str) -> Credential | None:
-        """Return what proves the key, or None for a key that is not known."""
-
-
 class Gateway:
     """Answers AWS API requests by way of the dispatcher."""
 
@@ -59,7 +52,7 @@ class Gateway:
         self,
         models: Models,
         dispatcher: Dispatcher,
-        credentials: Credentials,
+        credentials: Callable[[str], Credential | None],
         allowed_host: Callable[[str], bool],
         clock: Clock,
     ) -> None:

@@ -31,7 +31,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "timestamp": (datetime,),
 }
 _LONGEST_ECHO = 200
-_CODES = {"logs": "InvalidParameterException"}  # where the service's model has a likelier name that it does not use
+# where the service's model has a likelier name, which it does not use
+_CODES = {"cloudwatch": "ValidationError", "logs": "InvalidParameterException"}
 
 
 class RequestValidator:

@@ -85,6 +85,8 @@ def read(shape: Shape, value: Any) -> Any:
         return parse_timestamp(value)
     if kind == "blob" and isinstance(value, str):
         return decode_base64(value)
+    if kind in ("float", "double") and value in ("NaN", "Infinity", "-Infinity"):
+        return float(value)
     return value
 
 

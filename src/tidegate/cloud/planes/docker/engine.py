@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import logging
-import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -51,6 +51,11 @@ class Engine:
         self._info: Mapping[str, Any] | None = None
 
     @property
+    def in_use(self) -> bool:
+        """Whether the engine has been needed since the daemon started."""
+        return self._needed.is_set()
+
+    @property
     def labels(self) -> dict[str, str]:
         """The label that everything made for this data folder carries."""
         return {OWNER_LABEL: self.owner}
@@ -58,7 +63,7 @@ class Engine:
     @property
     def is_local(self) -> bool:
         """Whether the engine is reached through a socket of this machine, on an operating system that it shares."""
-        address = self._url or os.environ.get("DOCKER_HOST", "unix://")
+        address = self._url or "unix://"
         return sys.platform.startswith("linux") and address.startswith("unix://")
 
     @property
@@ -79,8 +84,8 @@ class Engine:
         """Return the engine's client; raise `EngineError` where there is none."""
         self._needed.set()
         if self._docker is None:
-            import aiodocker  # slow to import, and not needed before there is something to run
-
+            # slow to import, and not needed before there is something to run: beside the loop, not in its way
+            aiodocker = await asyncio.to_thread(importlib.import_module, "aiodocker")
             try:
                 self._docker = aiodocker.Docker(self._url)
             except (ValueError, AssertionError, aiodocker.DockerError):

@@ -75,6 +75,11 @@ class Networks:
                     async with self._engine.client() as docker:
                         await (await docker.networks.get(each["Id"])).delete()
 
+    async def names(self) -> set[str]:
+        """Return the names of all networks."""
+        await self.refresh()
+        return set(self._known)
+
     async def refresh(self) -> None:
         """Learn again from the engine which networks there are."""
         async with self._engine.client() as docker:

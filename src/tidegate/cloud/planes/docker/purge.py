@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+from collections.abc import Iterable
 
 from tidegate.cloud.planes.docker.engine import OWNER_LABEL, Engine
 from tidegate.cloud.planes.docker.images import PAUSE_IMAGE, Images
 from tidegate.cloud.planes.docker.values import NotFoundError, RefusedError
 
 
-async def purge(engine: Engine, registry: str | None) -> None:
-    """Remove the containers, volumes and networks of the engine's owner, and the tags of its registry.
+async def purge(engine: Engine, registries: Iterable[str]) -> None:
+    """Remove the containers, volumes and networks of the engine's owner, and the tags of its registries.
 
-    `registry` is the address that image names start with (`127.0.0.1:4650`). The pause image goes with the last
+    `registries` are the addresses that image names start with (`127.0.0.1:4650`). The pause image goes with the last
     local cloud of the machine. Raises `EngineError` where the engine cannot be reached.
     """
     async with engine.client() as docker:
-        containers = await docker.containers.list(all=1, filters=_json(engine))
+        containers = await docker.containers.list(all=1, filters=json.dumps(engine.filters))
 
     async def remove(container: object) -> None:
         with contextlib.suppress(NotFoundError):
@@ -32,16 +34,10 @@ async def purge(engine: Engine, registry: str | None) -> None:
         volumes = await docker.volumes.list(filters=engine.filters)  # type: ignore[no-untyped-call]
         for volume in volumes["Volumes"] or []:
             await (await docker.volumes.get(volume["Name"])).delete()  # type: ignore[no-untyped-call]
-        others = await docker.containers.list(all=1, filters='{"label": ["%s"]}' % OWNER_LABEL)  # noqa: UP031
+        others = await docker.containers.list(all=1, filters=json.dumps({"label": [OWNER_LABEL]}))
     images = Images(engine)
-    if registry is not None:
+    for registry in registries:
         await images.remove(f"{registry}/")
     if not others:
         with contextlib.suppress(RefusedError):
             await images.remove(PAUSE_IMAGE)
-
-
-def _json(engine: Engine) -> str:
-    import json
-
-    return json.dumps(engine.filters)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 _DEFAULT_STOP_TIMEOUT = 30  # seconds
-_DEFAULT_OPEN_FILES = (65535, 65535)  # Fargate's
 _ECR = re.compile(r"^\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<rest>.+)$")
 
 
@@ -78,10 +77,7 @@ def container_values(
         "init": linux.get("initProcessEnabled", False),
         "tty": container.get("pseudoTerminal", False),
         "stdin": container.get("interactive", False),
-        "ulimits": {
-            "nofile": _DEFAULT_OPEN_FILES,
-            **{each["name"]: (each["softLimit"], each["hardLimit"]) for each in container.get("ulimits", [])},
-        },
+        "ulimits": {each["name"]: (each["softLimit"], each["hardLimit"]) for each in container.get("ulimits", [])},
         "add_capabilities": tuple(linux.get("capabilities", {}).get("add", ())),
         "drop_capabilities": tuple(linux.get("capabilities", {}).get("drop", ())),
         "volumes": tuple(

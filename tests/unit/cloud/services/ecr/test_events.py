@@ -40,8 +40,8 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.cloud = Cloud(Settings(folder))
-        self.model = EcrModel(self.cloud.store, "000000000000", "us-east-1", "127.0.0.1:4650")
-        self.images = Images(self.model, self.cloud.clock)
+        self.model = EcrModel(self.cloud.parts.store, "000000000000", "us-east-1", "127.0.0.1:4650")
+        self.images = Images(self.model, self.cloud.parts.clock)
         self.model.repositories.put(
             ("us-east-1", "app"),
             {"repository": {"repositoryName": "app", "imageTagMutability": "MUTABLE"}, "tags": [], "policy": None},
@@ -54,7 +54,7 @@ class House:
         return manifest.digest
 
     async def hand_on(self) -> None:
-        controller = EventController(self.model, self.cloud.calls)
+        controller = EventController(self.model, self.cloud.parts.calls)
         for key in self.waiting:
             await controller.reconcile(key)
 
@@ -67,7 +67,7 @@ class House:
 def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path)
     yield house
-    house.cloud.store.close()
+    house.cloud.parts.store.close()
 
 
 async def test_pushes_and_deletions_are_events(house: House) -> None:

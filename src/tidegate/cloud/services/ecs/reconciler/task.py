@@ -7,6 +7,7 @@ once its desired status is STOPPED. Each step can be done again after a kill.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,9 @@ from tidegate.cloud.store import Key
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
 
+log = logging.getLogger(__name__)
+
+_STOP_GRACE = 5  # seconds that containers get when the local cloud itself stops
 KEPT = timedelta(hours=1)  # a stopped task can be described that long
 _LOG_PATIENCE = 5.0  # seconds that a stopped task waits for its last lines
 _WATCH = 30.0  # seconds between looks at a running task, besides the engine's notices
@@ -103,6 +107,22 @@ class TaskReconciler:
         if status == ACTIVATING:
             return await self._activate(key, record)
         return await self._watch(key, record)
+
+    async def stop_all(self) -> None:
+        """Stop and remove every task's containers, as far as the engine answers: the local cloud is stopping.
+
+        The records stay as they are; at the next start services find their tasks gone and start new ones.
+        """
+
+        async def stop(key: Key, record: TaskRecord) -> None:
+            names = [container["name"] for container in record["task"]["containers"]]
+            await asyncio.gather(*(self._pods.stop(pod_name(key), name, grace=_STOP_GRACE) for name in names))
+            await self._pods.remove(pod_name(key))
+
+        live = [(key, each) for key, each in self._model.tasks.items() if each["task"]["lastStatus"] != STOPPED]
+        for result in await asyncio.gather(*(stop(*each) for each in live), return_exceptions=True):
+            if isinstance(result, BaseException):
+                log.warning("a task's containers could not be removed: %s", result)
 
     async def sweep(self, key: Key) -> float | None:
         """Remove the pods that belong to no task: what a reset or a kill left on the engine."""

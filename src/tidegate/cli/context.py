@@ -1,0 +1,85 @@
+"""From the folder that one stands in to a project: repository, manifest, environment, session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tidegate.cli.output import note
+from tidegate.cli.progress import make_progress
+from tidegate.deploy.errors import UserError
+from tidegate.deploy.local_cloud import default_data_dir, runs_on
+
+if TYPE_CHECKING:
+    from tidegate.deploy.project import Project
+    from tidegate.manifest import Manifest
+
+Env = Annotated[str, typer.Option("--env", help="The environment. Default: local, this machine.")]
+Region = Annotated[str | None, typer.Option("--region", help="The AWS region, if not that of the credentials.")]
+Profile = Annotated[str | None, typer.Option("--profile", help="The profile of the AWS credentials.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For other programs.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Folder = Annotated[Path, typer.Option("--directory", "-C", help="The repository. Default: where you stand.")]
+
+LOCAL = "local"
+
+
+@contextmanager
+def opened(
+    folder: Path, environment: str, region: str | None, profile: str | None, *, start: bool = False
+) -> Iterator[Project]:
+    """Yield the project of a folder; with `start`, start the local cloud if it is needed and does not run.
+
+    Ctrl-C ends every wait in it at once, and is told with the command that goes on.
+    """
+    from tidegate.deploy.progress import Pace, StoppedError
+    from tidegate.deploy.project import Project
+    from tidegate.deploy.repository import Repository
+    from tidegate.deploy.session import open_session
+
+    repository = Repository.containing(folder, os.environ)
+    manifest = load_manifest(repository.root, environment)
+    data_dir = default_data_dir(os.environ)
+    if start and environment == LOCAL and "AWS_ENDPOINT_URL" not in os.environ:
+        ensure_local_cloud(data_dir)
+    chosen = region or (manifest.environments[environment].region if environment in manifest.environments else None)
+    session = open_session(environment, os.environ, data_dir, region=chosen, profile=profile)
+    progress, pace = make_progress(), Pace()
+    try:
+        yield Project(manifest, environment, repository, session, progress, pace)
+    except (KeyboardInterrupt, StoppedError):
+        pace.stop()
+        progress.close()
+        raise UserError("stopped", "what had begun goes on by itself or waits", "the same command again") from None
+    finally:
+        progress.close()
+
+
+def load_manifest(root: Path, environment: str | None) -> Manifest:
+    """Return the manifest at a repository's root; raise `UserError` with every fault in it."""
+    from tidegate.manifest import FILE_NAME, ManifestError, load
+
+    try:
+        return load(root / FILE_NAME, environment)
+    except ManifestError as error:
+        faults = [str(fault) for fault in error.faults]
+        first, *more = faults
+        if first.startswith(FILE_NAME):
+            what, _, rest = first.partition(": ")
+            why, _, next_step = rest.partition("; run ")
+            raise UserError(what, why, next_step) from None
+        raise UserError(FILE_NAME, "\n  ".join([first, *more]), f"edit {root / FILE_NAME}") from None
+
+
+def ensure_local_cloud(data_dir: Path) -> None:
+    """Start the local cloud if none runs on this folder."""
+    if not runs_on(data_dir):
+        from tidegate.cli.local import start_detached
+
+        note("The local cloud does not run: starting it")
+        start_detached(data_dir, 4650, "000000000000", "us-east-1")

@@ -1,0 +1,150 @@
+"""What Envoy is told, as plain values: listeners with routes, clusters with endpoints.
+
+Expressions are RE2 (https://github.com/google/re2/wiki/Syntax) and have to fit the whole text. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Algorithm = Literal["round_robin", "least_request", "random"]
+State = Literal["healthy", "unhealthy", "draining"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where requests go. A draining endpoint keeps the requests that it has and gets no new one."""
+
+    address: str
+    port: int
+    state: State = "healthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Endpoints that take each other's place. An endpoint that is new gets its share within `slow_start`."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...] = ()
+    algorithm: Algorithm = "round_robin"
+    slow_start: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a request has to be like; everything that is given has to fit, an empty one fits all.
+
+    `path` is held against the path without its query, `host` against the Host header without its port. Each of
+    `headers` is a name and an expression. `queries` are expressions, each held against every `key=value` of the
+    query. `sources` are lists of ranges (`10.0.0.0/8`), of each of which one has to hold the client's address.
+    """
+
+    path: str | None = None
+    host: str | None = None
+    methods: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    queries: tuple[str, ...] = ()
+    sources: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A cookie that leads a client to the endpoint that it had before, as long as that one is healthy."""
+
+    cookie: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A cluster and its share of the requests."""
+
+    cluster: str
+    weight: int = 1
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stick:
+    """A cookie that leads a client to the choice that was made for it before."""
+
+    cookie: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Hand the request to one of the choices; without a weight anywhere there is nobody to hand it to."""
+
+    choices: tuple[Choice, ...]
+    stick: Stick | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer at once."""
+
+    status: int
+    body: str = ""
+    content_type: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Send the client elsewhere.
+
+    In `host`, `port`, `path` and `query` the request's own parts stand as `#{protocol}`, `#{host}`, `#{port}`,
+    `#{path}` (without the slash it begins with) and `#{query}`.
+    """
+
+    status: int
+    protocol: str = "#{protocol}"
+    host: str = "#{host}"
+    port: str = "#{port}"
+    path: str = "/#{path}"
+    query: str = "#{query}"
+
+
+Action = Forward | Answer | Redirect
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What is done with the requests that fit; of several routes the first that fits counts."""
+
+    match: Match
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An address and a port, and what is done with the requests that come in there.
+
+    `idle` is how long nothing may be heard of a request or a connection, `lifetime` how long a connection is used.
+    `forwarded_for` says what becomes of the header X-Forwarded-For; `client_port` has the port beside the address
+    in it. `response_headers` are put over those of every response.
+    """
+
+    name: str
+    address: str
+    port: int
+    routes: tuple[Route, ...] = ()
+    idle: float = 60.0
+    lifetime: float = 3600.0
+    http2: bool = True
+    drop_invalid_headers: bool = False
+    forwarded_for: Literal["append", "preserve", "remove"] = "append"
+    client_port: bool = False
+    show_server: bool = True
+    response_headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of it. `server` is how Envoy calls itself in the answers that it makes itself."""
+
+    listeners: tuple[Listener, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    server: str = "tidegate"
+    trace_header: str | None = field(default=None)

@@ -1,0 +1,1 @@
+"""CloudWatch: metrics, put, listed, and read as statistics."""

@@ -1,0 +1,1 @@
+"""EC2, the networking half: VPCs and what belongs to them."""

@@ -1,0 +1,29 @@
+"""CodeBuild: its operations, and builds that run."""
+
+from __future__ import annotations
+
+from tidegate.cloud.services.codebuild.api import BuildsApi, ProjectsApi
+from tidegate.cloud.services.codebuild.model import CodeBuildModel
+from tidegate.cloud.services.codebuild.reconciler import BuildHost, Builds
+from tidegate.cloud.wiring.parts import Parts
+
+
+def add_codebuild(parts: Parts) -> None:
+    """Add the service to the local cloud."""
+    model = CodeBuildModel(parts.store, parts.account)
+    parts.dispatcher.register(
+        "codebuild", ProjectsApi(model, parts.calls, parts.clock), BuildsApi(model, parts.calls, parts.clock)
+    )
+    builds = Builds(
+        model,
+        parts.calls,
+        parts.clock,
+        BuildHost(parts.data_dir / "builds", parts.docker_host),
+        f"http://{parts.endpoint}",
+        parts.region,
+        lambda key: parts.loop.enqueue("codebuild.build", key),
+    )
+    parts.loop.add("codebuild.build", builds.reconcile, keys=model.open_keys)
+    parts.loop.watch("codebuild.build", "codebuild.build")
+    parts.background["codebuild"] = builds.serve
+    parts.resets.append(builds.reset)

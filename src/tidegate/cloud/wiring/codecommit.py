@@ -1,0 +1,43 @@
+"""CodeCommit: its operations, git over HTTP, and what is told of every reference."""
+
+from __future__ import annotations
+
+from tidegate.cloud.planes.git.objects import GitCommits, GitObjects
+from tidegate.cloud.planes.git.repositories import GitRepositories
+from tidegate.cloud.planes.git.smart_http import GitHttp
+from tidegate.cloud.services.codecommit import api as codecommit
+from tidegate.cloud.services.codecommit.model import CodeCommitModel
+from tidegate.cloud.services.codecommit.reconciler import References
+from tidegate.cloud.services.codecommit.smart_http import PREFIX as GIT_PREFIX
+from tidegate.cloud.services.codecommit.smart_http import GitOverHttp
+from tidegate.cloud.wiring.parts import Parts
+
+
+def add_codecommit(parts: Parts) -> None:
+    """Add the service to the local cloud."""
+    model = CodeCommitModel(parts.store, parts.account, parts.region, parts.port)
+    repositories = GitRepositories(parts.data_dir / "git")
+    objects, commits = GitObjects(repositories), GitCommits(repositories)
+    references = References(model, repositories, parts.calls, parts.clock)
+    parts.dispatcher.register(
+        "codecommit",
+        codecommit.RepositoriesApi(model, repositories, parts.clock),
+        codecommit.BranchesApi(model, repositories, objects, references.refresh),
+        codecommit.CommitsApi(model, objects),
+        codecommit.FilesApi(model, objects),
+        codecommit.EditsApi(model, repositories, objects, commits, references.refresh, parts.clock),
+    )
+    parts.loop.add("codecommit.repository", references.reconcile, keys=references.keys)
+    parts.loop.add("codecommit.change", references.publish, keys=model.change_keys)
+    parts.loop.watch("codecommit.change", "codecommit.change")
+    parts.routes[GIT_PREFIX] = GitOverHttp(
+        model,
+        GitHttp(repositories),
+        references.refresh,
+        parts.calls,
+        parts.clock,
+        parts.credential,
+        parts.git_credential,
+        parts.allows,
+    )
+    parts.resets.append(repositories.clear)

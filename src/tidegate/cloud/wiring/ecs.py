@@ -1,0 +1,74 @@
+"""ECS: its operations, and tasks and services made real on the container engine."""
+
+from __future__ import annotations
+
+from tidegate.cloud.services.ecs.api import ClustersApi, ServicesApi, TagsApi, TaskDefinitionsApi, TasksApi
+from tidegate.cloud.services.ecs.model import EcsModel, task_key_of
+from tidegate.cloud.services.ecs.reconciler.launch import Launcher
+from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
+from tidegate.cloud.services.ecs.reconciler.metrics import Metrics
+from tidegate.cloud.services.ecs.reconciler.roles import Roles
+from tidegate.cloud.services.ecs.reconciler.service import ServiceReconciler
+from tidegate.cloud.services.ecs.reconciler.task import TaskReconciler
+from tidegate.cloud.store import Key
+from tidegate.cloud.wiring.parts import Parts
+
+_EVERYTHING = ("all",)
+
+
+def add_ecs(parts: Parts) -> None:
+    """Add the service to the local cloud."""
+    model = EcsModel(parts.store)
+    parts.dispatcher.register(
+        "ecs",
+        ClustersApi(model),
+        TaskDefinitionsApi(model, parts.calls, parts.clock, parts.endpoint),
+        ServicesApi(model, parts.calls, parts.clock),
+        TasksApi(model, parts.calls, parts.clock),
+        TagsApi(model),
+    )
+    docker = parts.docker
+    roles = Roles(model, parts.calls)
+    shipper = LogShipper(model, docker.pods, roles)
+    launcher = Launcher(model, docker.pods, docker.images, roles, shipper, parts.endpoint, parts.region)
+    tasks = TaskReconciler(
+        model,
+        parts.calls,
+        parts.clock,
+        docker.pods,
+        docker.networks,
+        launcher,
+        shipper,
+        lambda key: parts.loop.enqueue("ecs.logs", key),
+    )
+    services = ServiceReconciler(model, parts.calls, parts.clock)
+
+    def task_keys() -> list[Key]:
+        return [key for key, _ in model.tasks.items()]
+
+    parts.loop.add("ecs.task", tasks.reconcile, keys=task_keys, workers=64)
+    parts.loop.add("ecs.service", services.reconcile, keys=lambda: [key for key, _ in model.services.items()])
+    parts.loop.add("ecs.logs", shipper.reconcile, keys=model.writing_containers, workers=10_000)
+    parts.loop.add("ecs.sweep", tasks.sweep)
+    metrics = Metrics(model, parts.calls, parts.clock, docker.pods)
+    parts.loop.add("ecs.metrics", metrics.reconcile, keys=lambda: [key for key, _ in model.services.items()])
+    parts.loop.watch("ecs.service", "ecs.metrics")
+    parts.loop.watch("ecs.task", "ecs.task")
+    parts.loop.watch("ecs.task", "ecs.service", model.service_of_task)
+    parts.loop.watch("ecs.service", "ecs.service")
+    parts.loop.watch("elbv2.target", "ecs.task", lambda key: model.tasks_at(key[0], key[2]))
+    parts.loop.watch("elbv2.target", "ecs.service", lambda key: model.services_of_target_group(key[0], key[1]))
+
+    def engine_returned() -> None:
+        parts.loop.enqueue("ecs.sweep", _EVERYTHING)
+        for key in task_keys():
+            parts.loop.enqueue("ecs.task", key)
+
+    def sweep_after_reset() -> None:
+        if docker.engine.in_use:
+            parts.loop.enqueue("ecs.sweep", _EVERYTHING)
+
+    docker.engine.listen(lambda pod: parts.loop.enqueue("ecs.task", task_key_of(pod)), engine_returned)
+    parts.background["engine"] = docker.engine.run
+    parts.resets.append(sweep_after_reset)
+    parts.stops.extend([tasks.stop_all, docker.engine.close])

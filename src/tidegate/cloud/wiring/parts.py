@@ -1,0 +1,43 @@
+"""What every service is made with, and where it leaves what the daemon has to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tidegate.cloud.call import Calls, Credential, Dispatcher, Principal
+from tidegate.cloud.clock import Clock
+from tidegate.cloud.planes.docker import Docker
+from tidegate.cloud.reconcile import Loop
+from tidegate.cloud.store import Store
+
+App = Callable[[Any, Any, Any], Awaitable[None]]  # an ASGI application
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The local cloud in the making."""
+
+    data_dir: Path
+    account: str
+    region: str  # the one that plain names of the registry and of git stand for
+    port: int  # the one port: the APIs, the registry, git
+    endpoint: str  # 127.0.0.1:4650: that port's address
+    clock: Clock
+    store: Store
+    loop: Loop
+    dispatcher: Dispatcher
+    calls: Calls
+    docker: Docker
+    docker_host: str | None  # the engine's address where the user named one
+    allows: Callable[[str], bool]  # whether a Host header names this daemon
+    credential: Callable[[str], Credential | None]  # finds an access key
+    git_credential: Callable[[str, str], Principal | None]  # whose service-specific credential it is
+    resource_policies: dict[str, Callable[[str], str | None]] = field(default_factory=dict)  # by service in an ARN
+    routes: dict[str, App] = field(default_factory=dict)  # path prefix -> what answers there, not the gateway
+    background: dict[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)  # run until the end
+    resets: list[Callable[[], None]] = field(default_factory=list)  # empty at once what lives outside the store
+    stops: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # stop what runs outside the process
+    purges: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # leave nothing behind

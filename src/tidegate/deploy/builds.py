@@ -1,0 +1,110 @@
+"""Builds on CodeBuild: started, followed, and explained by their last lines when they fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tidegate.deploy.errors import UserError
+from tidegate.deploy.logs import last_lines
+from tidegate.deploy.project import Project
+from tidegate.deploy.repository import Commit
+from tidegate.template import names
+
+_TAG_LENGTH = 12  # of the commit, as buildspec.yml tags images
+_SHOWN_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """The builds of one project."""
+
+    project: Project
+
+    def first_image(self, service: str, commit: Commit, clone_url: str) -> str:
+        """Return an image of this commit, by digest: the one in the registry, or one that is built now.
+
+        Raises `UserError` with the last lines of a build that fails.
+        """
+        known = self._image_of(service, commit)
+        if known is not None:
+            return known
+        codebuild = self.project.session.client("codebuild")
+        name = names.build_project(self.project.app, service)
+        title, started = f"build {service}", self.project.pace.now()
+        self.project.progress.step(title, f"building commit {commit.short}")
+        build = codebuild.start_build(
+            projectName=name,
+            sourceTypeOverride="CODECOMMIT",
+            sourceLocationOverride=clone_url,
+            sourceVersion=commit.id,
+            artifactsOverride={"type": "NO_ARTIFACTS"},
+        )["build"]
+        self.follow(build["id"], title)
+        image = self._image_of(service, commit) or self._newest(service)
+        if image is None:
+            raise UserError(
+                title,
+                "the build succeeded, but pushed no image to the service's repository",
+                "have buildspec.yml push to $REPOSITORY_URI, then tidegate up",
+            )
+        self.project.progress.done(title, f"built commit {commit.short}", self.project.pace.now() - started)
+        return image
+
+    def follow(self, build_id: str, title: str) -> None:
+        """Wait for a build's end, telling of its phases; raise `UserError` where it does not succeed."""
+        codebuild = self.project.session.client("codebuild")
+        phase = ""
+
+        def ended() -> Any:
+            nonlocal phase
+            build = codebuild.batch_get_builds(ids=[build_id])["builds"][0]
+            if build["currentPhase"] != phase:
+                phase = build["currentPhase"]
+                self.project.progress.step(title, phase.lower().replace("_", " "))
+            return build if build["buildComplete"] else None
+
+        build = self.project.pace.until(ended)
+        if build["buildStatus"] != "SUCCEEDED":
+            raise self.failure(build, title)
+
+    def failure(self, build: Any, title: str) -> UserError:
+        """Explain a build that failed: the phase, its message, the last lines of its log."""
+        for line in self.last_lines(build):
+            self.project.progress.line(title, line)
+        contexts = [
+            (phase["phaseType"], context["message"])
+            for phase in build.get("phases", [])
+            if phase.get("phaseStatus") not in (None, "SUCCEEDED")
+            for context in phase.get("contexts", [])
+            if context.get("message")
+        ]
+        phase, message = contexts[0] if contexts else ("build", build["buildStatus"])
+        return UserError(title, f"{phase} failed: {message}", "mend it and commit, then tidegate push")
+
+    def last_lines(self, build: Any) -> list[str]:
+        """Return the last lines of a build's log."""
+        place = build.get("logs", {})
+        if "groupName" not in place or "streamName" not in place:
+            return []
+        return last_lines(self.project.session, place["groupName"], place["streamName"], _SHOWN_LINES)
+
+    def _image_of(self, service: str, commit: Commit) -> str | None:
+        return self._find(service, {"imageIds": [{"imageTag": commit.id[:_TAG_LENGTH]}]})
+
+    def _newest(self, service: str) -> str | None:
+        """Return the image that was pushed last: a buildspec of the user's own may tag as it likes."""
+        return self._find(service, {})
+
+    def _find(self, service: str, request: dict[str, Any]) -> str | None:
+        ecr = self.project.session.client("ecr")
+        repository = names.repository(self.project.app, service)
+        try:
+            images = ecr.describe_images(repositoryName=repository, **request)["imageDetails"]
+        except (ecr.exceptions.ImageNotFoundException, ecr.exceptions.RepositoryNotFoundException):
+            return None
+        if not images:
+            return None
+        newest = max(images, key=lambda image: image["imagePushedAt"])
+        uri = ecr.describe_repositories(repositoryNames=[repository])["repositories"][0]["repositoryUri"]
+        return f"{uri}@{newest['imageDigest']}"

@@ -1,0 +1,137 @@
+"""Pipeline executions: found by their commit, followed stage by stage, explained when they fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tidegate.deploy.builds import Builds
+from tidegate.deploy.errors import UserError
+from tidegate.deploy.project import Project
+from tidegate.deploy.repository import Commit
+from tidegate.template import names
+
+_ENDED = ("Succeeded", "Failed", "Stopped", "Superseded", "Cancelled")
+_PATIENCE = 90.0  # seconds in which a push must have started the pipeline
+_SHOWN_EVENTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """The executions of one app's pipeline."""
+
+    project: Project
+
+    @property
+    def name(self) -> str:
+        """Return the pipeline's name."""
+        return names.pipeline(self.project.app)
+
+    @property
+    def _client(self) -> Any:
+        return self.project.session.client("codepipeline")
+
+    def summaries(self, number: int = 10) -> list[Any]:
+        """Return the last executions, the newest first; none where there is no pipeline."""
+        try:
+            answer = self._client.list_pipeline_executions(pipelineName=self.name, maxResults=number)
+        except self._client.exceptions.PipelineNotFoundException:
+            return []
+        return list(answer["pipelineExecutionSummaries"])
+
+    def follow_first(self) -> None:
+        """Follow the execution that a new pipeline begins with."""
+
+        def first() -> Any:
+            found = self.summaries(1)
+            return found[0] if found else None
+
+        self.follow(self.project.pace.until(first)["pipelineExecutionId"])
+
+    def of_commit(self, commit: Commit, known: set[str]) -> str:
+        """Return the id of the execution that a push of this commit started: one that was not `known` before."""
+        started = self.project.pace.now()
+
+        def found() -> str | None:
+            for summary in self.summaries():
+                revisions = [each.get("revisionId") for each in summary.get("sourceRevisions", [])]
+                if commit.id in revisions and summary["pipelineExecutionId"] not in known:
+                    return str(summary["pipelineExecutionId"])
+            if self.project.pace.now() - started > _PATIENCE:
+                raise UserError(
+                    f"pipeline {self.name}",
+                    f"the push of {commit.short} did not start it within {_PATIENCE:.0f} s",
+                    f"aws codepipeline start-pipeline-execution --name {self.name}",
+                )
+            return None
+
+        return self.project.pace.until(found)
+
+    def follow(self, execution: str) -> None:
+        """Tell of each action as it begins and ends; raise `UserError` where the execution does not succeed."""
+        told: dict[str, str] = {}
+
+        def ended() -> Any:
+            summary = self._client.get_pipeline_execution(pipelineName=self.name, pipelineExecutionId=execution)
+            self._tell(self._actions(execution), told)
+            status = summary["pipelineExecution"]["status"]
+            return status if status in _ENDED else None
+
+        status = self.project.pace.until(ended)
+        actions = self._actions(execution)
+        self._tell(actions, told)
+        if status == "Superseded":
+            raise UserError(f"pipeline {self.name}", "a newer push has overtaken this one", "tidegate status")
+        if status != "Succeeded":
+            raise self._failure(actions, status)
+
+    def _actions(self, execution: str) -> list[Any]:
+        """Return the actions of an execution, the earliest first."""
+        pages = self._client.get_paginator("list_action_executions").paginate(
+            pipelineName=self.name, filter={"pipelineExecutionId": execution}
+        )
+        actions = [action for page in pages for action in page["actionExecutionDetails"]]
+        return sorted(actions, key=lambda action: action["startTime"])
+
+    def _tell(self, actions: list[Any], told: dict[str, str]) -> None:
+        for action in actions:
+            key, status = action["actionExecutionId"], action["status"]
+            if told.get(key) == status:
+                continue
+            told[key] = status
+            title = f"{action['stageName']}: {action['actionName']}"
+            if status == "Succeeded":
+                seconds = (action["lastUpdateTime"] - action["startTime"]).total_seconds()
+                self.project.progress.done(title, _summary(action), seconds)
+            else:
+                self.project.progress.step(title, status.lower())
+
+    def _failure(self, actions: list[Any], status: str) -> UserError:
+        failed = next((action for action in actions if action["status"] in ("Failed", "Abandoned")), None)
+        if failed is None:
+            return UserError(f"pipeline {self.name}", f"the execution ended as {status}", "tidegate status")
+        title = f"{failed['stageName']}: {failed['actionName']}"
+        result = failed.get("output", {}).get("executionResult", {})
+        why = result.get("errorDetails", {}).get("message") or result.get("externalExecutionSummary") or status
+        provider = failed["input"]["actionTypeId"]["provider"]
+        if provider == "CodeBuild" and result.get("externalExecutionId"):
+            build = self.project.session.client("codebuild").batch_get_builds(ids=[result["externalExecutionId"]])
+            if build["builds"]:
+                return Builds(self.project).failure(build["builds"][0], title)
+        if provider == "ECS":
+            for line in self._service_events(failed["input"].get("configuration", {})):
+                self.project.progress.line(title, line)
+        return UserError(title, why, "tidegate logs, mend it and commit, then tidegate push")
+
+    def _service_events(self, configuration: dict[str, str]) -> list[str]:
+        ecs = self.project.session.client("ecs")
+        request = {"cluster": configuration["ClusterName"], "services": [configuration["ServiceName"]]}
+        services = ecs.describe_services(**request)["services"]
+        events = services[0]["events"][:_SHOWN_EVENTS] if services else []
+        return [event["message"] for event in reversed(events)]
+
+
+def _summary(action: Any) -> str:
+    result = action.get("output", {}).get("executionResult", {})
+    text = result.get("externalExecutionSummary") or "done"
+    return str(text).splitlines()[0][:80]

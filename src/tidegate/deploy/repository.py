@@ -1,0 +1,149 @@
+"""The user's git repository. The only module of the product that starts a process: git."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.compat import get_current_datetime
+
+from tidegate.deploy.errors import UserError
+from tidegate.deploy.session import Session
+
+_STAMP = "%Y%m%dT%H%M%S"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit: its id, and the first line of its message."""
+
+    id: str
+    subject: str
+
+    @property
+    def short(self) -> str:
+        """Return the id as people read it."""
+        return self.id[:8]
+
+
+class Repository:
+    """A git work tree."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        self.root = root
+        self._environ = environ
+
+    @classmethod
+    def containing(cls, folder: Path, environ: Mapping[str, str]) -> Repository:
+        """Return the repository that a folder is in; raise `UserError` where it is in none."""
+        try:
+            result = cls(folder, environ)._git("rev-parse", "--show-toplevel")
+        except FileNotFoundError:
+            raise UserError("git", "it is not installed", "apt install git, or brew install git") from None
+        if result.returncode:
+            raise UserError(str(folder), "it is not a git repository", "git init && git add . && git commit -m first")
+        return cls(Path(result.stdout.strip()), environ)
+
+    def head(self) -> Commit:
+        """Return the commit that is checked out; raise `UserError` where there is none yet."""
+        result = self._git("log", "-1", "--format=%H%n%s")
+        if result.returncode:
+            raise UserError(str(self.root), "it has no commit yet", "git add . && git commit -m first")
+        commit, _, subject = result.stdout.strip().partition("\n")
+        return Commit(commit, subject)
+
+    def branch(self) -> str:
+        """Return the branch that is checked out, `main` where none is."""
+        return self._git("symbolic-ref", "--short", "-q", "HEAD").stdout.strip() or "main"
+
+    def has(self, path: str) -> bool:
+        """Return whether the commit that is checked out contains a file."""
+        return self._git("cat-file", "-e", f"HEAD:{path}").returncode == 0
+
+    def uncommitted(self) -> list[str]:
+        """Return the files that differ from the commit that is checked out."""
+        lines = self._git("status", "--porcelain").stdout.splitlines()
+        return [line[3:] for line in lines]
+
+    def push(self, url: str, branch: str, session: Session) -> bool:
+        """Push the commit that is checked out to a branch; return whether that changed anything.
+
+        The credentials are those of the session, in the form that CodeCommit takes and that is good for minutes.
+        Nothing of it is kept. Raises `UserError` with git's own words.
+        """
+        header = {}
+        if urlsplit(url).scheme in ("http", "https"):
+            user, password = git_password(url, session)
+            basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+            # through the environment, for a command line can be read by everybody on the machine
+            header = {
+                "GIT_CONFIG_COUNT": "1",
+                "GIT_CONFIG_KEY_0": "http.extraHeader",
+                "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
+            }
+        result = self._git("push", "--porcelain", url, f"HEAD:refs/heads/{branch}", **header)
+        if result.returncode:
+            why = _reason(result.stdout + result.stderr)
+            if "fetch first" in why or "non-fast-forward" in why:
+                raise UserError(
+                    f"git push to {branch}",
+                    "the branch has commits that are not here",
+                    f"git pull {url} {branch}, then tidegate push",
+                )
+            raise UserError(f"git push to {branch}", why, "tidegate status")
+        return not any(line.startswith("=") for line in result.stdout.splitlines())
+
+    def remember_remote(self, name: str, url: str, helper: str) -> None:
+        """Add the remote `name`, and the program that gives its credentials, so that a plain `git push` works too."""
+        known = self._git("remote", "get-url", name)
+        if known.returncode:
+            self._git("remote", "add", name, url)
+        elif known.stdout.strip() != url:
+            self._git("remote", "set-url", name, url)
+        parts = urlsplit(url)
+        place = f"credential.{parts.scheme}://{parts.netloc}"
+        self._git("config", f"{place}.helper", helper)
+        self._git("config", f"{place}.useHttpPath", "true")
+
+    def _git(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        # no helper and no prompt: what is asked for is given, or it fails
+        command = ["git", "-C", str(self.root), "-c", "credential.helper=", "-c", "core.askPass=true", *arguments]
+        environ = {**self._environ, **variables, "LC_ALL": "C"}
+        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+    def forget_remote(self, name: str) -> None:
+        """Take the remote and its credential helper out again."""
+        url = self._git("remote", "get-url", name)
+        if url.returncode == 0:
+            parts = urlsplit(url.stdout.strip())
+            self._git("config", "--remove-section", f"credential.{parts.scheme}://{parts.netloc}")
+            self._git("remote", "remove", name)
+
+
+def git_password(url: str, session: Session) -> tuple[str, str]:
+    """Return user name and password for a CodeCommit repository: a signature, good for a few minutes.
+
+    It is what the AWS CLI's credential helper and git-remote-codecommit make.
+    """
+    credentials = session.credentials()
+    parts = urlsplit(url)
+    request = AWSRequest(method="GIT", url=f"{parts.scheme}://{parts.hostname}{parts.path}")
+    signer = SigV4Auth(credentials, "codecommit", session.region)
+    stamp = get_current_datetime().strftime(_STAMP)
+    request.context["timestamp"] = stamp
+    canonical = f"GIT\n{parts.path}\n\nhost:{parts.hostname}\n\nhost\n"
+    signature = signer.signature(signer.string_to_sign(request, canonical), request)
+    user = credentials.access_key + (f"%{credentials.token}" if credentials.token else "")
+    return user, f"{stamp}Z{signature}"
+
+
+def _reason(output: str) -> str:
+    """Return what git says went wrong."""
+    lines = [line for line in output.splitlines() if line.strip() and not line.startswith(("To ", "hint:", "Done"))]
+    return "; ".join(line.strip() for line in lines[-4:]) or "git push failed"

@@ -1,0 +1,247 @@
+"""Stacks by change sets: what would change, then the change, followed event by event to its end.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-changesets.html
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+from troposphere import Template
+
+from tidegate.deploy.errors import UserError
+from tidegate.deploy.progress import Pace, Progress
+from tidegate.deploy.session import Session
+
+_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+_NOTHING = ("didn't contain changes", "No updates are to be performed")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource that would change. `action` is Add, Modify, Replace or Remove; `properties` are those at issue."""
+
+    action: str
+    resource: str
+    type: str
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """What a template would change. `change_set` None: the stack is new, or there is nothing to change."""
+
+    name: str
+    body: str
+    parameters: Mapping[str, str]
+    exists: bool
+    changes: tuple[Change, ...] = ()
+    change_set: str | None = None
+
+
+@dataclass(slots=True)
+class Stacks:
+    """The stacks of an account and region."""
+
+    session: Session
+    progress: Progress
+    pace: Pace
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def describe(self, name: str) -> Any | None:
+        """Return a stack as DescribeStacks answers it, None where there is none (or only a change set of one)."""
+        try:
+            stack = self._client.describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in error.response["Error"]["Message"]:
+                return None
+            raise
+        return None if stack["StackStatus"] in ("REVIEW_IN_PROGRESS", "DELETE_COMPLETE") else stack
+
+    def outputs(self, name: str) -> dict[str, str]:
+        """Return a stack's outputs by their keys, none where there is no stack."""
+        stack = self.describe(name)
+        return {} if stack is None else {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+    def plan(self, name: str, template: Template, parameters: Mapping[str, str] | None = None) -> StackPlan:
+        """Return what a template would change; nothing is changed yet."""
+        parameters = parameters or {}
+        body = template.to_json(indent=1)
+        stack = self._settled(name)
+        if stack is None:
+            resources = json.loads(body)["Resources"]
+            added = tuple(Change("Add", title, each["Type"]) for title, each in sorted(resources.items()))
+            return StackPlan(name, body, parameters, exists=False, changes=added)
+        change_set = self._create_change_set(name, body, parameters, "UPDATE")
+        if change_set is None:
+            return StackPlan(name, body, parameters, exists=True)
+        return StackPlan(name, body, parameters, True, tuple(self._changes(change_set)), change_set)
+
+    def apply(self, plan: StackPlan) -> dict[str, str]:
+        """Make it so and return the stack's outputs; raise `UserError` with the first cause of a failure."""
+        if plan.exists and plan.change_set is None:
+            self.progress.done(plan.name, "nothing to change", 0.0)
+            return self.outputs(plan.name)
+        started = self.pace.now()
+        self.progress.step(plan.name, "updating" if plan.exists else "creating")
+        change_set = plan.change_set or self._create_change_set(plan.name, plan.body, plan.parameters, "CREATE")
+        assert change_set is not None, "a new stack always has something to change"
+        seen = self._last_event(plan.name)
+        self._client.execute_change_set(ChangeSetName=change_set)
+        status = self._follow(plan.name, seen)
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            raise self._failure(plan.name, seen)
+        self.progress.done(plan.name, "updated" if plan.exists else "created", self.pace.now() - started)
+        return self.outputs(plan.name)
+
+    def discard(self, plan: StackPlan) -> None:
+        """Forget a plan that is not to be carried out."""
+        if plan.change_set is not None:
+            self._client.delete_change_set(ChangeSetName=plan.change_set)
+
+    def delete(self, name: str) -> bool:
+        """Delete a stack and wait until it is gone; return whether there was one. Raise `UserError` on failure."""
+        stack = self._ended(name)
+        if stack is None:
+            self._discard_review(name)
+            return False
+        started, stack_id = self.pace.now(), stack["StackId"]
+        self.progress.step(name, "deleting")
+        seen = self._last_event(stack_id)
+        self._client.delete_stack(StackName=stack_id)
+        if self._follow(stack_id, seen, name) != "DELETE_COMPLETE":
+            raise self._failure(stack_id, seen, name)
+        self.progress.done(name, "deleted", self.pace.now() - started)
+        return True
+
+    @property
+    def _client(self) -> Any:
+        return self.session.client("cloudformation")
+
+    def _settled(self, name: str) -> Any | None:
+        """Return a stack that can be updated, None for one that is to be created: whatever was left is mended first."""
+        stack = self._ended(name)
+        if stack is None:
+            self._discard_review(name)
+            return None
+        status = stack["StackStatus"]
+        if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
+            self.progress.step(name, f"is {status}, the rest of a failed attempt: it is removed first")
+            self.delete(name)
+            return None
+        if status == "UPDATE_ROLLBACK_FAILED":
+            self.progress.step(name, "is UPDATE_ROLLBACK_FAILED: its rollback is continued first")
+            self._client.continue_update_rollback(StackName=name)
+            return self._settled(name)
+        return stack
+
+    def _ended(self, name: str) -> Any | None:
+        """Return a stack once no operation is under way on it (any more)."""
+
+        def ended() -> Any:
+            stack = self.describe(name)
+            if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS"):
+                return (stack,)
+            self.progress.step(name, f"is {stack['StackStatus']}: waiting for its end")
+            return None
+
+        return self.pace.until(ended)[0]
+
+    def _discard_review(self, name: str) -> None:
+        """Delete what an interrupted first change set leaves: a stack that is under review for ever."""
+        try:
+            stack = self._client.describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError:
+            return
+        if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+            self._client.delete_stack(StackName=name)
+
+    def _create_change_set(self, name: str, body: str, parameters: Mapping[str, str], kind: str) -> str | None:
+        answer = self._client.create_change_set(
+            StackName=name,
+            ChangeSetName=f"tidegate-{secrets.token_hex(8)}",
+            ChangeSetType=kind,
+            TemplateBody=body,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=_CAPABILITIES,
+            Tags=[{"Key": key, "Value": value} for key, value in self.tags.items()],
+        )
+        change_set = str(answer["Id"])
+
+        def made() -> Any:
+            found = self._client.describe_change_set(ChangeSetName=change_set)
+            return found if found["Status"] in ("CREATE_COMPLETE", "FAILED") else None
+
+        found = self.pace.until(made)
+        if found["Status"] == "CREATE_COMPLETE":
+            return change_set
+        reason = found.get("StatusReason", "")
+        self._client.delete_change_set(ChangeSetName=change_set)
+        if any(text in reason for text in _NOTHING):
+            return None
+        raise UserError(f"stack {name}", f"its change set failed: {reason}", "tidegate plan --debug")
+
+    def _changes(self, change_set: str) -> Iterator[Change]:
+        pages = self._client.get_paginator("describe_change_set").paginate(ChangeSetName=change_set)
+        for page in pages:
+            for change in page["Changes"]:
+                each = change["ResourceChange"]
+                replaced = each["Action"] == "Modify" and each.get("Replacement") in ("True", "Conditional")
+                properties = {
+                    detail["Target"].get("Name") or detail["Target"]["Attribute"] for detail in each.get("Details", [])
+                }
+                yield Change(
+                    "Replace" if replaced else each["Action"],
+                    each["LogicalResourceId"],
+                    each["ResourceType"],
+                    tuple(sorted(properties)),
+                )
+
+    def _follow(self, stack: str, seen: str | None, title: str | None = None) -> str:
+        """Tell of each event as it comes; return the status in which the operation ended."""
+
+        def ended() -> str | None:
+            nonlocal seen
+            status = str(self._client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+            for event in self._events_after(stack, seen):
+                seen = event["EventId"]
+                if event["LogicalResourceId"] != event["StackName"]:
+                    kind = event["ResourceType"].removeprefix("AWS::")
+                    self.progress.step(title or stack, f"{kind} {event['LogicalResourceId']} {event['ResourceStatus']}")
+            return None if status.endswith("_IN_PROGRESS") else status
+
+        return self.pace.until(ended)
+
+    def _last_event(self, stack: str) -> str | None:
+        try:
+            events = self._client.describe_stack_events(StackName=stack)["StackEvents"]
+        except ClientError:
+            return None
+        return events[0]["EventId"] if events else None
+
+    def _events_after(self, stack: str, seen: str | None) -> list[Any]:
+        """Return the events after one, the oldest first."""
+        found: list[Any] = []
+        for page in self._client.get_paginator("describe_stack_events").paginate(StackName=stack):
+            for event in page["StackEvents"]:
+                if event["EventId"] == seen:
+                    return found[::-1]
+                found.append(event)
+        return found[::-1]
+
+    def _failure(self, stack: str, seen: str | None, title: str | None = None) -> UserError:
+        """Return the first cause: the first event that failed, and not because another had."""
+        for event in self._events_after(stack, seen):
+            reason = event.get("ResourceStatusReason", "")
+            cancelled = "cancelled" in reason.lower()
+            if event["ResourceStatus"].endswith("_FAILED") and not cancelled:
+                kind = event["ResourceType"].removeprefix("AWS::")
+                what = f"stack {title or stack}: {kind} {event['LogicalResourceId']}"
+                return UserError(what, reason or event["ResourceStatus"], "mend it, then tidegate up")
+        status = self._client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        return UserError(f"stack {title or stack}", f"it ended as {status}", "tidegate up")
