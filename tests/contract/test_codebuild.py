@@ -397,7 +397,7 @@ artifacts:
     cloud.client("iam").attach_role_policy(
         RoleName="pipeline", PolicyArn="arn:aws:iam::aws:policy/AWSCodeBuildAdminAccess"
     )
-    session = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="AWSCodePipeline-release")
+    session = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="release")
     started = cloud.client("codebuild", keys=session["Credentials"]).start_build(
         projectName="hello",
         sourceTypeOverride="CODEPIPELINE",
@@ -427,9 +427,9 @@ artifacts:
     )
     done = finished(cloud, started["build"]["id"])
     assert done["buildStatus"] == "SUCCEEDED", log_of(cloud, done)
-    assert done["initiator"] == "codepipeline/release"
+    assert done["initiator"] == "pipeline/release"
     assert done["resolvedSourceVersion"] == "0123456789abcdef0123456789abcdef01234567"
-    assert "\narn:aws:s3:::store/hello/Source/abc by codepipeline/release\nother.txt\n" in log_of(cloud, done)
+    assert "\narn:aws:s3:::store/hello/Source/abc by pipeline/release\nother.txt\n" in log_of(cloud, done)
     with zipfile.ZipFile(io.BytesIO(s3.get_object(Bucket="store", Key="hello/Built/xyz")["Body"].read())) as archive:
         assert archive.namelist() == ["imagedefinitions.json"]
         image = json.loads(archive.read("imagedefinitions.json"))

@@ -29,7 +29,8 @@ class Principal:
 
     `arn` reads as `sts:GetCallerIdentity` shows it, `id` is the unique id beside it (`AROA…:session`). A
     session of a role names the role in `role_arn` and the policies that narrow it, as JSON text, in `policies`;
-    a service that acts by itself (`ecs-tasks.amazonaws.com` assuming a role) is named in `service`.
+    a service that acts by itself (`ecs-tasks.amazonaws.com` assuming a role) is named in `service`. Where a service
+    has assumed the role, `source` is the ARN of what it did so for: a pipeline, a rule.
     """
 
     arn: str
@@ -38,6 +39,7 @@ class Principal:
     role_arn: str | None = None
     policies: tuple[str, ...] = ()
     service: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +240,16 @@ class Dispatcher:
 class Caller:
     """A principal's hand on all services: the same operations, the same authorization, no wire."""
 
-    def __init__(self, dispatcher: Dispatcher, principal: Principal, region: str) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        principal: Principal,
+        region: str,
+        conditions: Mapping[str, str] | None = None,
+    ) -> None:
+        """`conditions` are condition keys, in lower case, that every call carries."""
         self._dispatcher = dispatcher
+        self._conditions = conditions or {}
         self.principal = principal
         self.region = region
 
@@ -252,7 +262,7 @@ class Caller:
         return await self._dispatcher.dispatch(self._context(), service, operation, request, coerce=True)
 
     def _context(self) -> Context:
-        return self._dispatcher.context(self.principal, self.region)
+        return self._dispatcher.context(self.principal, self.region, **self._conditions)
 
 
 class RoleSession(Caller):
@@ -281,12 +291,27 @@ class Calls:
         principal = Principal(arn=service, id=service, account=self._account, service=service)
         return Caller(self._dispatcher, principal, region)
 
-    async def as_role(self, role_arn: str, service: str, session: str, region: str) -> RoleSession:
-        """Have `service` assume a role, as far as the role's trust policy lets it, and call as that session."""
-        answer = await self.as_service(service, region)("sts", "assume_role", RoleArn=role_arn, RoleSessionName=session)
+    async def as_role(
+        self, role_arn: str, service: str, session: str, region: str, *, source: str | None = None
+    ) -> RoleSession:
+        """Have `service` assume a role, as far as the role's trust policy lets it, and call as that session.
+
+        `source` is the ARN of what the service does so for; trust policies know it as `aws:SourceArn`.
+        """
+        conditions = {"aws:sourceaccount": self._account, **({} if source is None else {"aws:sourcearn": source})}
+        principal = Principal(arn=service, id=service, account=self._account, service=service)
+        return await self._assume(Caller(self._dispatcher, principal, region, conditions), role_arn, session, source)
+
+    async def chained(self, session: RoleSession, role_arn: str) -> RoleSession:
+        """Have a session of a role assume another role, under the same session name."""
+        name = session.principal.arn.rpartition("/")[2]
+        return await self._assume(session, role_arn, name, session.principal.source)
+
+    async def _assume(self, caller: Caller, role_arn: str, session: str, source: str | None) -> RoleSession:
+        answer = await caller("sts", "assume_role", RoleArn=role_arn, RoleSessionName=session)
         user = answer["AssumedRoleUser"]
-        principal = Principal(user["Arn"], user["AssumedRoleId"], self._account, role_arn=role_arn)
-        return RoleSession(self._dispatcher, principal, region, answer["Credentials"])
+        principal = Principal(user["Arn"], user["AssumedRoleId"], self._account, role_arn=role_arn, source=source)
+        return RoleSession(self._dispatcher, principal, caller.region, answer["Credentials"])
 
     def authorize(
         self, context: Context, action: str, resource: str, conditions: Mapping[str, Any] | None = None

@@ -7,6 +7,7 @@ from tidegate.cloud.wiring.application_autoscaling import add_application_autosc
 from tidegate.cloud.wiring.cloudwatch import add_cloudwatch
 from tidegate.cloud.wiring.codebuild import add_codebuild
 from tidegate.cloud.wiring.codecommit import add_codecommit
+from tidegate.cloud.wiring.codepipeline import add_codepipeline
 from tidegate.cloud.wiring.ec2 import add_ec2
 from tidegate.cloud.wiring.ecr import add_ecr
 from tidegate.cloud.wiring.ecs import add_ecs
@@ -23,6 +24,7 @@ SERVICES = (
     add_cloudwatch,
     add_codebuild,
     add_codecommit,
+    add_codepipeline,
     add_ec2,
     add_ecr,
     add_ecs,

@@ -76,7 +76,9 @@ class Deliveries:
 
     async def _deliver(self, key: Key, delivery: DeliveryRecord) -> None:
         target, region = delivery["target"], key[0]
-        session = await self._calls.as_role(target["RoleArn"], "events.amazonaws.com", f"events-{key[1]}"[:64], region)
+        session = await self._calls.as_role(
+            target["RoleArn"], "events.amazonaws.com", f"events-{key[1]}"[:64], region, source=delivery["rule"]
+        )
         told = document(target, delivery["rule"], delivery["event"], delivery["accepted"].isoformat())
         own = told if isinstance(told, Mapping) and told is not delivery["event"] else {}
         # told twice after a kill, the target recognizes the token

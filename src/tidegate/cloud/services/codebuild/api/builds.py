@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _PAGE = 100
 _TOKEN_LIFE = timedelta(minutes=5)
-_PIPELINE_SESSION = "AWSCodePipeline-"  # how the sessions of a pipeline's role begin; the pipeline's name follows
 _SOURCE_OVERRIDES = {
     "sourceTypeOverride": "type",
     "sourceLocationOverride": "location",
@@ -312,11 +311,11 @@ def _place(artifacts: t.ProjectArtifactsTypeDef) -> str:
 
 
 def _initiator(context: Context) -> str:
-    """Return who started a build: `codepipeline/NAME`, a user's name, a role's name and session."""
-    resource = context.principal.arn.rpartition(":")[2]
-    session = resource.rpartition("/")[2]
-    if context.principal.role_arn is None:
-        return session
-    if session.startswith(_PIPELINE_SESSION):
-        return f"codepipeline/{session.removeprefix(_PIPELINE_SESSION)}"
-    return resource.removeprefix("assumed-role/")
+    """Return who started a build: `codepipeline/NAME`, `rule/NAME`, a user's name, a role's name and session."""
+    _, _, service, _, _, resource = (context.principal.source or ":::::").split(":", 5)
+    if service == "codepipeline":
+        return f"codepipeline/{resource}"
+    if service == "events":
+        return resource
+    own = context.principal.arn.rpartition(":")[2]
+    return own.rpartition("/")[2] if context.principal.role_arn is None else own.removeprefix("assumed-role/")

@@ -47,7 +47,7 @@ def check_artifacts(artifacts: t.ProjectArtifactsTypeDef, source: str, *, primar
     kind = artifacts["type"]
     if kind == "S3" and not artifacts.get("location"):
         raise invalid("Invalid artifacts: location must be given for artifacts type S3")
-    if primary and (kind == "CODEPIPELINE") is not (source == "CODEPIPELINE"):
+    if primary and kind != "NO_ARTIFACTS" and (kind == "CODEPIPELINE") is not (source == "CODEPIPELINE"):
         raise invalid("Invalid artifacts: artifact type CODEPIPELINE goes with source type CODEPIPELINE, and no other")
     if not primary and not artifacts.get("artifactIdentifier"):
         raise invalid("Invalid secondary artifacts: artifactIdentifier must be given")

@@ -1,0 +1,142 @@
+"""The action types that are offered: what each takes, makes, and is configured with.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_HOUR = 60  # minutes
+_DAY = 24 * _HOUR
+
+
+class TypeName(NamedTuple):
+    """What names an action type. The owner is always AWS, the version always 1."""
+
+    category: str
+    provider: str
+
+
+class Bounds(NamedTuple):
+    """The least and the most artifacts that an action has."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActionType:
+    """An action type. `keys` are the configuration's, with whether each must be there."""
+
+    name: TypeName
+    inputs: Bounds
+    outputs: Bounds
+    keys: Mapping[str, bool]
+    timeout: int  # minutes
+    refused: tuple[str, ...] = ()  # keys that are known and not offered
+
+
+_NONE, _ONE = Bounds(0, 0), Bounds(1, 1)
+
+_BUILD_KEYS = {
+    "ProjectName": True,
+    "PrimarySource": False,
+    "EnvironmentVariables": False,
+    "BatchEnabled": False,
+    "CombineArtifacts": False,
+}
+
+_OFFERED = (
+    ActionType(
+        TypeName("Source", "CodeCommit"),
+        inputs=_NONE,
+        outputs=_ONE,
+        keys={
+            "RepositoryName": True,
+            "BranchName": True,
+            "PollForSourceChanges": False,
+            "OutputArtifactFormat": False,
+        },
+        timeout=_HOUR,
+    ),
+    ActionType(
+        TypeName("Source", "S3"),
+        inputs=_NONE,
+        outputs=_ONE,
+        keys={
+            "S3Bucket": True,
+            "S3ObjectKey": True,
+            "PollForSourceChanges": False,
+            "AllowOverrideForS3ObjectKey": False,
+        },
+        timeout=_HOUR,
+    ),
+    ActionType(TypeName("Build", "CodeBuild"), Bounds(1, 5), Bounds(0, 5), _BUILD_KEYS, 36 * _HOUR),
+    ActionType(TypeName("Test", "CodeBuild"), Bounds(1, 5), Bounds(0, 5), _BUILD_KEYS, 36 * _HOUR),
+    ActionType(
+        TypeName("Approval", "Manual"),
+        inputs=_NONE,
+        outputs=_NONE,
+        keys={"NotificationArn": False, "ExternalEntityLink": False, "CustomData": False},
+        timeout=7 * _DAY,
+    ),
+    ActionType(
+        TypeName("Deploy", "ECS"),
+        inputs=_ONE,
+        outputs=_NONE,
+        keys={"ClusterName": True, "ServiceName": True, "FileName": False, "DeploymentTimeout": False},
+        timeout=_HOUR,
+    ),
+    ActionType(
+        TypeName("Deploy", "S3"),
+        inputs=_ONE,
+        outputs=_NONE,
+        keys={
+            "BucketName": True,
+            "Extract": True,
+            "ObjectKey": False,
+            "KMSEncryptionKeyARN": False,
+            "CannedACL": False,
+            "CacheControl": False,
+        },
+        timeout=90,
+        refused=("KMSEncryptionKeyARN",),
+    ),
+)
+
+OFFERED: Mapping[TypeName, ActionType] = {each.name: each for each in _OFFERED}
+
+# what AWS has besides; a pipeline with one of these is refused by its name
+KNOWN = frozenset(
+    {
+        TypeName("Source", "CodeStarSourceConnection"),
+        TypeName("Source", "ECR"),
+        TypeName("Source", "GitHub"),
+        TypeName("Build", "ECRBuildAndPublish"),
+        TypeName("Build", "Jenkins"),
+        TypeName("Test", "DeviceFarm"),
+        TypeName("Test", "Jenkins"),
+        TypeName("Compute", "Commands"),
+        TypeName("Invoke", "CodePipeline"),
+        TypeName("Invoke", "InspectorScan"),
+        TypeName("Invoke", "Lambda"),
+        TypeName("Invoke", "Snyk"),
+        TypeName("Invoke", "StepFunctions"),
+        TypeName("Deploy", "AlexaSkillsKit"),
+        TypeName("Deploy", "AppConfig"),
+        TypeName("Deploy", "CloudFormation"),
+        TypeName("Deploy", "CloudFormationStackInstances"),
+        TypeName("Deploy", "CloudFormationStackSet"),
+        TypeName("Deploy", "CodeDeploy"),
+        TypeName("Deploy", "CodeDeployToECS"),
+        TypeName("Deploy", "EC2"),
+        TypeName("Deploy", "EKS"),
+        TypeName("Deploy", "ElasticBeanstalk"),
+        TypeName("Deploy", "Lambda"),
+        TypeName("Deploy", "OpsWorks"),
+        TypeName("Deploy", "ServiceCatalog"),
+    }
+)

@@ -1,0 +1,55 @@
+"""The action types that a pipeline can be made of here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cloud.call import Context, operation
+from tidegate.cloud.errors import not_offered
+from tidegate.cloud.paging import page
+from tidegate.cloud.services.codepipeline.action_types import OFFERED, ActionType
+
+if TYPE_CHECKING:
+    from types_boto3_codepipeline import type_defs as t
+
+_PAGE = 100
+
+
+class ActionTypesApi:
+    """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListActionTypes.html"""
+
+    @operation()
+    async def list_action_types(self, context: Context, request: t.ListActionTypesInputTypeDef) -> Mapping[str, Any]:
+        """List the action types that are offered."""
+        if request.get("regionFilter", context.region) != context.region:
+            raise not_offered("codepipeline:ListActionTypes regionFilter of another region")
+        owned = request.get("actionOwnerFilter", "AWS") == "AWS"
+        types = [_described(each) for _, each in sorted(OFFERED.items())] if owned else []
+        chosen, token = page(
+            types,
+            request.get("nextToken"),
+            _PAGE,
+            key=lambda each: f"{each['id']['category']}/{each['id']['provider']}",
+            invalid="InvalidNextTokenException",
+        )
+        return {"actionTypes": chosen, **({"nextToken": token} if token else {})}
+
+
+def _described(kind: ActionType) -> dict[str, Any]:
+    return {
+        "id": {
+            "category": kind.name.category,
+            "owner": "AWS",
+            "provider": kind.name.provider,
+            "version": "1",
+        },
+        "settings": {},
+        "actionConfigurationProperties": [
+            {"name": key, "required": required, "key": True, "secret": False, "queryable": False}
+            for key, required in kind.keys.items()
+            if key not in kind.refused
+        ],
+        "inputArtifactDetails": {"minimumCount": kind.inputs.least, "maximumCount": kind.inputs.most},
+        "outputArtifactDetails": {"minimumCount": kind.outputs.least, "maximumCount": kind.outputs.most},
+    }

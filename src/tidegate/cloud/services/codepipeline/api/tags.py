@@ -1,0 +1,82 @@
+"""Tags of pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cloud.call import Context, operation
+from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.paging import page
+from tidegate.cloud.services.codepipeline.model import CodePipelineModel, PipelineRecord
+
+if TYPE_CHECKING:
+    from types_boto3_codepipeline import type_defs as t
+
+_MOST_TAGS = 50
+
+
+def checked_tags(tags: Sequence[t.TagTypeDef]) -> list[t.TagTypeDef]:
+    """Return a resource's tags, or raise where they cannot be."""
+    if len({each["key"] for each in tags}) != len(tags):
+        raise ServiceError("InvalidTagsException", "Tag keys must be unique")
+    if any(each["key"].startswith("aws:") for each in tags):
+        raise ServiceError("InvalidTagsException", "Tag keys cannot start with aws:")
+    if len(tags) > _MOST_TAGS:
+        raise ServiceError("TooManyTagsException", f"A resource has at most {_MOST_TAGS} tags")
+    return list(tags)
+
+
+def _resource(api: Any, context: Context, request: Mapping[str, Any]) -> str:
+    return str(request["resourceArn"])
+
+
+class TagsApi:
+    """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_TagResource.html and its siblings."""
+
+    def __init__(self, model: CodePipelineModel) -> None:
+        self.model = model
+
+    @operation(resource=_resource)
+    async def tag_resource(self, context: Context, request: t.TagResourceInputTypeDef) -> Mapping[str, Any]:
+        """Add tags to a pipeline."""
+        region, name, record = self._find(request["resourceArn"])
+        added = checked_tags(request["tags"])
+        keys = {each["key"] for each in added}
+        record["tags"] = checked_tags([*(each for each in record["tags"] if each["key"] not in keys), *added])
+        self.model.pipelines.put((region, name), record)
+        return {}
+
+    @operation(resource=_resource)
+    async def untag_resource(self, context: Context, request: t.UntagResourceInputTypeDef) -> Mapping[str, Any]:
+        """Remove tags from a pipeline."""
+        region, name, record = self._find(request["resourceArn"])
+        record["tags"] = [each for each in record["tags"] if each["key"] not in request["tagKeys"]]
+        self.model.pipelines.put((region, name), record)
+        return {}
+
+    @operation(resource=_resource)
+    async def list_tags_for_resource(
+        self, context: Context, request: t.ListTagsForResourceInputTypeDef
+    ) -> Mapping[str, Any]:
+        """List the tags of a pipeline."""
+        _, _, record = self._find(request["resourceArn"])
+        chosen, token = page(
+            sorted(record["tags"], key=lambda each: each["key"]),
+            request.get("nextToken"),
+            request.get("maxResults", _MOST_TAGS),
+            key=lambda each: each["key"],
+            invalid="InvalidNextTokenException",
+        )
+        return {"tags": chosen, **({"nextToken": token} if token else {})}
+
+    def _find(self, arn: str) -> tuple[str, str, PipelineRecord]:
+        region, _, name = arn.split(":", 5)[3:]
+        if name.startswith(("webhook:", "actiontype:")):
+            raise ServiceError("ResourceNotFoundException", f"Resource {arn} was not found")
+        if "/" in name:
+            raise ServiceError("InvalidArnException", f"{arn} is not the ARN of a pipeline")
+        record = self.model.pipelines.get(region, name)
+        if record is None:
+            raise ServiceError("ResourceNotFoundException", f"Resource {arn} was not found")
+        return region, name, record

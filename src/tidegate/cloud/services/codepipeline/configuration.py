@@ -1,0 +1,170 @@
+"""What an action's configuration must be, beyond its keys: checked when a pipeline is created or updated.
+
+Values that hold a variable (`#{…}`) are known only when the action runs, and are not looked at before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.services.codepipeline.action_types import ActionType, TypeName
+
+if TYPE_CHECKING:
+    from types_boto3_codepipeline import type_defs as t
+
+_SHORTEST_DEPLOYMENT, _LONGEST_DEPLOYMENT = 1, 60  # minutes
+_NEEDED_BY_MODE = {
+    "CREATE_UPDATE": ("TemplatePath", "RoleArn"),
+    "REPLACE_ON_FAILURE": ("TemplatePath", "RoleArn"),
+    "CHANGE_SET_REPLACE": ("ChangeSetName", "TemplatePath", "RoleArn"),
+    "CHANGE_SET_EXECUTE": ("ChangeSetName",),
+    "DELETE_ONLY": ("RoleArn",),
+}
+_ACLS = frozenset(
+    {
+        "private",
+        "public-read",
+        "public-read-write",
+        "authenticated-read",
+        "aws-exec-read",
+        "bucket-owner-read",
+        "bucket-owner-full-control",
+    }
+)
+
+
+def invalid_action(message: str) -> ServiceError:
+    """Refuse an action's declaration."""
+    return ServiceError("InvalidActionDeclarationException", message)
+
+
+def check_configuration(action: t.ActionDeclarationOutputTypeDef, kind: ActionType) -> None:
+    """Raise where an action's configuration lacks a key, has an unknown one, or a value that cannot be."""
+    configuration, name = action["configuration"], action["name"]
+    for key, needed in kind.keys.items():
+        if needed and key not in configuration:
+            raise invalid_action(f"Action configuration for action '{name}' is missing required configuration '{key}'")
+    for key in configuration:
+        if key not in kind.keys:
+            raise invalid_action(f"Action configuration for action '{name}' contains unknown configuration '{key}'")
+        if key in kind.refused:
+            raise not_offered(f"codepipeline {kind.name.provider} configuration {key} (action {name})")
+    check = _CHECKS.get(kind.name)
+    if check is not None:
+        check(action, {key: value for key, value in configuration.items() if "#{" not in value})
+
+
+def environment_variables(text: str) -> list[dict[str, Any]]:
+    """Return the variables of a CodeBuild action's EnvironmentVariables; raise ValueError."""
+    variables = json.loads(text)
+    if not isinstance(variables, list):
+        raise ValueError("it is not a list")  # noqa: TRY004 - one kind of error for all that is wrong with a text
+    for each in variables:
+        if not isinstance(each, dict) or not {"name", "value"} <= each.keys() <= {"name", "value", "type"}:
+            raise ValueError('each variable is {"name": …, "value": …, "type": …}')
+    return variables
+
+
+def is_true(configuration: Mapping[str, str], key: str, default: bool = False) -> bool:
+    """Return a configuration's flag."""
+    return configuration.get(key, str(default)).lower() == "true"
+
+
+def _wrong(action: t.ActionDeclarationOutputTypeDef, key: str, why: str) -> ServiceError:
+    value = action["configuration"].get(key)
+    return invalid_action(f"Action configuration for action '{action['name']}': {key} cannot be '{value}': {why}")
+
+
+def _check_flags(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str], *keys: str) -> None:
+    for key in keys:
+        if key in known and known[key].lower() not in ("true", "false"):
+            raise _wrong(action, key, "it must be true or false")
+
+
+def _check_codecommit(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
+    _check_flags(action, known, "PollForSourceChanges")
+    form = known.get("OutputArtifactFormat", "CODE_ZIP")
+    if form == "CODEBUILD_CLONE_REF":
+        raise not_offered(f"codepipeline CodeCommit OutputArtifactFormat {form} (action {action['name']})")
+    if form != "CODE_ZIP":
+        raise _wrong(action, "OutputArtifactFormat", "it must be CODE_ZIP or CODEBUILD_CLONE_REF")
+
+
+def _check_s3_source(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
+    _check_flags(action, known, "PollForSourceChanges", "AllowOverrideForS3ObjectKey")
+
+
+def _check_codebuild(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
+    _check_flags(action, known, "BatchEnabled", "CombineArtifacts")
+    for key in ("BatchEnabled", "CombineArtifacts"):
+        if is_true(known, key):
+            raise not_offered(f"codepipeline CodeBuild configuration {key} (action {action['name']})")
+    inputs = [each["name"] for each in action["inputArtifacts"]]
+    if len(inputs) > 1 and "PrimarySource" not in action["configuration"]:
+        raise invalid_action(
+            f"Action configuration for action '{action['name']}' is missing required configuration 'PrimarySource': "
+            "the action has more than one input artifact"
+        )
+    if known.get("PrimarySource", inputs[0]) not in inputs:
+        raise _wrong(action, "PrimarySource", "it must be the name of one of the action's input artifacts")
+    if "EnvironmentVariables" in action["configuration"]:
+        try:
+            environment_variables(action["configuration"]["EnvironmentVariables"])
+        except ValueError as error:
+            raise _wrong(action, "EnvironmentVariables", f"it must be a JSON list of variables: {error}") from None
+
+
+def _check_ecs(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
+    minutes = known.get("DeploymentTimeout", str(_LONGEST_DEPLOYMENT))
+    if not minutes.isdecimal() or not _SHORTEST_DEPLOYMENT <= int(minutes) <= _LONGEST_DEPLOYMENT:
+        raise _wrong(
+            action, "DeploymentTimeout", f"it must be between {_SHORTEST_DEPLOYMENT} and {_LONGEST_DEPLOYMENT} minutes"
+        )
+
+
+def _check_s3_deploy(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
+    _check_flags(action, known, "Extract")
+    if not is_true(known, "Extract", default=True) and "ObjectKey" not in action["configuration"]:
+        raise invalid_action(
+            f"Action configuration for action '{action['name']}' is missing required configuration 'ObjectKey': "
+            "it is required when Extract is false"
+        )
+    if "CannedACL" in known and known["CannedACL"] not in _ACLS:
+        raise _wrong(action, "CannedACL", f"it must be one of {', '.join(sorted(_ACLS))}")
+
+
+def _check_cloudformation(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
+    mode = known.get("ActionMode")
+    if mode is None:
+        return
+    if mode not in _NEEDED_BY_MODE:
+        raise _wrong(action, "ActionMode", f"it must be one of {', '.join(_NEEDED_BY_MODE)}")
+    for key in _NEEDED_BY_MODE[mode]:
+        if key not in action["configuration"]:
+            raise invalid_action(
+                f"Action configuration for action '{action['name']}' is missing required configuration '{key}': "
+                f"ActionMode {mode} requires it"
+            )
+    inputs = [each["name"] for each in action["inputArtifacts"]]
+    for key in ("TemplatePath", "TemplateConfiguration"):
+        artifact, separator, path = known.get(key, "").partition("::")
+        if key in known and (not separator or not path or artifact not in inputs):
+            raise _wrong(action, key, "it must be ARTIFACT::FILE, of one of the action's input artifacts")
+    if ("OutputFileName" in action["configuration"]) is not bool(action["outputArtifacts"]):
+        raise invalid_action(f"Action '{action['name']}': OutputFileName and an output artifact go together")
+
+
+_Check = Callable[["t.ActionDeclarationOutputTypeDef", Mapping[str, str]], None]
+
+_CHECKS: Mapping[TypeName, _Check] = {
+    TypeName("Source", "CodeCommit"): _check_codecommit,
+    TypeName("Source", "S3"): _check_s3_source,
+    TypeName("Build", "CodeBuild"): _check_codebuild,
+    TypeName("Test", "CodeBuild"): _check_codebuild,
+    TypeName("Deploy", "ECS"): _check_ecs,
+    TypeName("Deploy", "S3"): _check_s3_deploy,
+    TypeName("Deploy", "CloudFormation"): _check_cloudformation,
+}

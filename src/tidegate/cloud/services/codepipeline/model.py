@@ -1,0 +1,290 @@
+"""CodePipeline's records and the questions asked of them.
+
+An execution is one record, `codepipeline.execution` by (region, pipeline, execution id), with all that its actions did:
+every step is one atomic write. While it is not over there is a `codepipeline.open` record of the same key, so that
+nobody who follows the work reads the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
+
+from tidegate.cloud.services.codepipeline.action_types import TypeName
+from tidegate.cloud.services.codepipeline.configuration import is_true
+from tidegate.cloud.store import Collection, Key, Store
+
+if TYPE_CHECKING:
+    from types_boto3_codepipeline import type_defs as t
+    from types_boto3_codepipeline.literals import (
+        ActionExecutionStatusType,
+        PipelineExecutionStatusType,
+        StageExecutionStatusType,
+    )
+
+IN_PROGRESS: Final = "InProgress"
+SUCCEEDED: Final = "Succeeded"
+FAILED: Final = "Failed"
+ABANDONED: Final = "Abandoned"
+STOPPING: Final = "Stopping"
+STOPPED: Final = "Stopped"
+SUPERSEDED: Final = "Superseded"
+CANCELLED: Final = "Cancelled"
+
+INBOUND: Final = "Inbound"
+OUTBOUND: Final = "Outbound"
+
+MOST_AT_ONCE = 50  # executions that are not over, in the modes in which none supersedes another
+
+
+class GateRecord(TypedDict):
+    """A transition that somebody opened or closed."""
+
+    enabled: bool
+    by: str
+    at: datetime
+    reason: NotRequired[str]
+
+
+class PipelineRecord(TypedDict):
+    """A pipeline as it is declared now, and what is remembered from one execution to the next."""
+
+    pipeline: t.PipelineDeclarationOutputTypeDef
+    created: datetime
+    updated: datetime
+    tags: list[t.TagTypeDef]
+    gates: dict[str, GateRecord]  # "Inbound/STAGE", "Outbound/STAGE"
+    executions: int  # how many were started
+    entered: dict[str, str]  # stage -> the execution that entered it last
+    seen: dict[str, str]  # source action -> the revision that was last run
+
+
+class ActionRecord(TypedDict):
+    """One run of an action. `progress` is what the action's provider remembers of what it has done."""
+
+    id: str
+    stage: str
+    name: str
+    status: ActionExecutionStatusType
+    started: datetime
+    updated: datetime
+    deadline: datetime
+    input: t.ActionExecutionInputTypeDef
+    outputs: list[t.ArtifactDetailTypeDef]
+    variables: dict[str, str]
+    progress: dict[str, Any]
+    summary: NotRequired[str]
+    updated_by: NotRequired[str]
+    token: NotRequired[str]
+    external_id: NotRequired[str]
+    external_url: NotRequired[str]
+    error: NotRequired[t.ErrorDetailsTypeDef]
+    revision: NotRequired[t.ArtifactRevisionTypeDef]  # of a source action
+
+
+class StageRunRecord(TypedDict):
+    """How an execution fares in a stage; `actions` tells which run of each action counts."""
+
+    status: StageExecutionStatusType
+    actions: dict[str, str]
+    automatic: int  # how often the stage was tried again by itself
+    manual: int
+    retried_by: NotRequired[str]
+
+
+class StopRecord(TypedDict):
+    """A request to stop an execution."""
+
+    abandon: bool
+    reason: NotRequired[str]
+
+
+class ExecutionRecord(TypedDict):
+    """One execution: where it is, and everything that it did."""
+
+    id: str
+    number: int
+    version: int  # the pipeline's version when it started
+    mode: str
+    status: PipelineExecutionStatusType
+    summary: NotRequired[str]
+    trigger: t.ExecutionTriggerTypeDef
+    started: datetime
+    updated: datetime
+    variables: dict[str, str]
+    at: str  # the stage that it is in or waits for; the last one, when it is over
+    inside: bool
+    stages: dict[str, StageRunRecord]
+    actions: list[ActionRecord]  # in the order in which they started
+    artifacts: dict[str, t.S3LocationTypeDef]
+    namespaces: dict[str, dict[str, str]]
+    revisions: list[t.ArtifactRevisionTypeDef]
+    sources: dict[str, t.SourceRevisionTypeDef]  # source action -> its revision
+    pinned: dict[str, dict[str, str]]  # source action -> revision type -> value, where it is not to be the newest
+    token: NotRequired[str]
+    stop: NotRequired[StopRecord]
+    rollback_of: NotRequired[str]  # a rollback: the execution whose artifacts it has
+
+
+class CodePipelineModel:
+    """Pipelines by region and name; their executions below them."""
+
+    def __init__(self, store: Store, account: str) -> None:
+        self.account = account
+        self.store = store
+        self.pipelines = Collection[PipelineRecord](store, "codepipeline.pipeline")
+        self.versions: Collection[t.PipelineDeclarationOutputTypeDef] = Collection(store, "codepipeline.version")
+        self.executions = Collection[ExecutionRecord](store, "codepipeline.execution")
+        self.open = Collection[dict[str, Any]](store, "codepipeline.open")
+        self.sources = Collection[dict[str, Any]](store, "codepipeline.source")  # what is watched, and for whom
+        self.changes = Collection[dict[str, Any]](store, "codepipeline.change")  # EventBridge has still to hear of
+
+    def arn(self, region: str, pipeline: str) -> str:
+        """Return a pipeline's ARN."""
+        return f"arn:aws:codepipeline:{region}:{self.account}:{pipeline}"
+
+    # pipelines
+
+    def put_declaration(self, region: str, record: PipelineRecord) -> None:
+        """Write a pipeline whose declaration is new: its version is kept, its sources are watched."""
+        pipeline = record["pipeline"]
+        name = pipeline["name"]
+        with self.store.transaction():
+            self.pipelines.put((region, name), record)
+            self.versions.put((region, name, _padded(pipeline["version"])), pipeline)
+            self._watch_nothing(region, name)
+            for action in polled_sources(pipeline):
+                self.sources.put((*watched(action, region), region, name), {})
+
+    def version(self, region: str, name: str, version: int) -> t.PipelineDeclarationOutputTypeDef | None:
+        """Return one version of a pipeline's declaration."""
+        return self.versions.get(region, name, _padded(version))
+
+    def delete(self, region: str, name: str) -> None:
+        """Remove a pipeline and all its executions."""
+        with self.store.transaction():
+            self.pipelines.delete(region, name)
+            self._watch_nothing(region, name)
+            for collection in (self.versions, self.executions, self.open):
+                for key, _ in self.store.items(collection.kind, (region, name)):
+                    self.store.delete(collection.kind, key)
+
+    def pipelines_of_source(self, provider: str, place: Key) -> list[Key]:
+        """Return the keys of the pipelines that watch a CodeCommit branch or an S3 object, by its record's key."""
+        return [key[-2:] for key, _ in self.sources.items(provider, *place) if key[1:-2] == place]
+
+    def if_watching(self, key: Key) -> list[Key]:
+        """Return the key of the pipeline that a key starts with, if that pipeline watches its sources."""
+        record = self.pipelines.get(*key[:2])
+        return [key[:2]] if record is not None and any(polled_sources(record["pipeline"])) else []
+
+    def watching_pipelines(self) -> list[Key]:
+        """Return the keys of all pipelines that watch their sources."""
+        return sorted({key[-2:] for key, _ in self.sources.items()})
+
+    # executions
+
+    def put_execution(self, region: str, pipeline: str, record: ExecutionRecord) -> None:
+        """Write an execution."""
+        key = (region, pipeline, record["id"])
+        with self.store.transaction():
+            self.executions.put(key, record)
+            if is_over(record):
+                self.open.delete(*key)
+            elif self.open.get(*key) is None:
+                self.open.put(key, {})
+
+    def open_executions(self, region: str, pipeline: str) -> list[ExecutionRecord]:
+        """Return the executions of a pipeline that are not over, the oldest first."""
+        records = [self.executions.get(*key) for key, _ in self.open.items(region, pipeline)]
+        return sorted((each for each in records if each is not None), key=lambda each: each["number"])
+
+    def history(self, region: str, pipeline: str) -> list[ExecutionRecord]:
+        """Return all executions of a pipeline, the newest first."""
+        return sorted(self.executions.values(region, pipeline), key=lambda each: -each["number"])
+
+    def busy_pipelines(self) -> list[Key]:
+        """Return the keys of the pipelines with an execution that is not over."""
+        return sorted({key[:2] for key, _ in self.open.items()})
+
+    def running_actions(self, key: Key) -> list[Key]:
+        """Return the keys (region, pipeline, execution, action execution) of what an execution has in progress."""
+        record = self.executions.get(*key)
+        if record is None or is_over(record):
+            return []
+        return [(*key, each["id"]) for each in record["actions"] if each["status"] == IN_PROGRESS]
+
+    def all_running_actions(self) -> list[Key]:
+        """Return the keys of all actions in progress."""
+        return [each for key, _ in self.open.items() for each in self.running_actions(key)]
+
+    def actions_waiting_for(self, kind: str, key: Key) -> list[Key]:
+        """Return the keys of the actions in progress that wait for a record of another service."""
+        waited = [kind, *key]
+        return [
+            (*execution, action["id"])
+            for execution, _ in self.open.items()
+            for action in self._actions(execution)
+            if action["status"] == IN_PROGRESS and action["progress"].get("waits_for") == waited
+        ]
+
+    def _actions(self, key: Key) -> Sequence[ActionRecord]:
+        record = self.executions.get(*key)
+        return () if record is None else record["actions"]
+
+    def _watch_nothing(self, region: str, name: str) -> None:
+        watching = [key for key, _ in self.sources.items() if key[-2:] == (region, name)]
+        for key in watching:
+            self.sources.delete(*key)
+
+
+def is_over(record: ExecutionRecord) -> bool:
+    """Return whether an execution has ended."""
+    return record["status"] not in (IN_PROGRESS, STOPPING)
+
+
+def find_action(record: ExecutionRecord, action_id: str) -> ActionRecord | None:
+    """Return a run of an action by its id."""
+    return next((each for each in record["actions"] if each["id"] == action_id), None)
+
+
+def counted(record: ExecutionRecord, stage: str, action: str) -> ActionRecord | None:
+    """Return the run of an action that counts in a stage, or None where it has not been run there."""
+    run = record["stages"].get(stage)
+    return None if run is None or action not in run["actions"] else find_action(record, run["actions"][action])
+
+
+def stage_names(pipeline: t.PipelineDeclarationOutputTypeDef) -> list[str]:
+    """Return the names of a pipeline's stages, in order."""
+    return [stage["name"] for stage in pipeline["stages"]]
+
+
+def find_stage(pipeline: t.PipelineDeclarationOutputTypeDef, name: str) -> t.StageDeclarationOutputTypeDef | None:
+    """Return a stage's declaration by its name."""
+    return next((stage for stage in pipeline["stages"] if stage["name"] == name), None)
+
+
+def polled_sources(
+    pipeline: t.PipelineDeclarationOutputTypeDef,
+) -> Iterator[t.ActionDeclarationOutputTypeDef]:
+    """Yield the source actions whose changes start the pipeline by themselves."""
+    for action in pipeline["stages"][0]["actions"]:
+        if is_true(action["configuration"], "PollForSourceChanges", default=True):
+            yield action
+
+
+def watched(action: t.ActionDeclarationOutputTypeDef, region: str) -> Key:
+    """Return the place that a source action takes its revision from."""
+    configuration = action["configuration"]
+    if _provider(action) == TypeName("Source", "CodeCommit"):
+        return ("CodeCommit", region, configuration["RepositoryName"], configuration["BranchName"])
+    return ("S3", configuration["S3Bucket"], configuration["S3ObjectKey"])
+
+
+def _provider(action: t.ActionDeclarationOutputTypeDef) -> TypeName:
+    return TypeName(action["actionTypeId"]["category"], action["actionTypeId"]["provider"])
+
+
+def _padded(version: int) -> str:
+    return f"{version:010d}"

@@ -1,0 +1,63 @@
+"""CodePipeline: its operations, the controllers of pipelines and actions, and whose changes wake them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tidegate.cloud.planes.git.objects import GitObjects
+from tidegate.cloud.planes.git.repositories import GitRepositories
+from tidegate.cloud.services.codepipeline import api as codepipeline
+from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
+from tidegate.cloud.services.codepipeline.model import CodePipelineModel
+from tidegate.cloud.services.codepipeline.reconciler.actions import Actions
+from tidegate.cloud.services.codepipeline.reconciler.announcer import Announcer
+from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts
+from tidegate.cloud.services.codepipeline.reconciler.pipelines import Pipelines
+from tidegate.cloud.services.codepipeline.reconciler.providers import providers
+from tidegate.cloud.services.codepipeline.reconciler.run import Sessions
+from tidegate.cloud.services.codepipeline.reconciler.sources import Sources
+from tidegate.cloud.wiring.parts import Parts
+
+_WAITED_FOR = ("codebuild.build", "ecs.service", "cloudformation.stack")  # kinds of records
+
+
+def add_codepipeline(parts: Parts) -> None:
+    """Add the service to the local cloud."""
+    model = CodePipelineModel(parts.store, parts.account)
+    lifecycle = ExecutionLifecycle(model, parts.clock)
+    parts.dispatcher.register(
+        "codepipeline",
+        codepipeline.PipelinesApi(model, lifecycle, parts.calls, parts.clock),
+        codepipeline.ExecutionsApi(model, lifecycle),
+        codepipeline.StagesApi(model, lifecycle, parts.clock),
+        codepipeline.StateApi(model),
+        codepipeline.ActionTypesApi(),
+        codepipeline.TagsApi(model),
+    )
+    artifacts = Artifacts(parts.data_dir / "codepipeline")
+    archives = GitObjects(GitRepositories(parts.data_dir / "git"))
+    actions = Actions(
+        model,
+        lifecycle,
+        Sessions(parts.calls, parts.clock),
+        parts.clock,
+        providers(artifacts, archives, parts.calls, parts.clock),
+    )
+    pipelines = Pipelines(model, lifecycle, parts.clock)
+    sources = Sources(model, lifecycle, parts.calls)
+    announcer = Announcer(model, parts.calls)
+    loop = parts.loop
+    loop.add("codepipeline.pipeline", pipelines.reconcile, keys=model.busy_pipelines)
+    loop.add("codepipeline.action", actions.reconcile, keys=model.all_running_actions)
+    loop.add("codepipeline.source", sources.reconcile, keys=model.watching_pipelines)
+    loop.add("codepipeline.change", announcer.reconcile, keys=announcer.keys)
+    loop.watch("codepipeline.execution", "codepipeline.pipeline", lambda key: [key[:2]])
+    loop.watch("codepipeline.execution", "codepipeline.action", model.running_actions)
+    loop.watch("codepipeline.pipeline", "codepipeline.pipeline")
+    loop.watch("codepipeline.pipeline", "codepipeline.source", model.if_watching)
+    loop.watch("codepipeline.open", "codepipeline.source", model.if_watching)
+    loop.watch("codepipeline.change", "codepipeline.change")
+    loop.watch("codecommit.branch", "codepipeline.source", partial(model.pipelines_of_source, "CodeCommit"))
+    loop.watch("s3.object", "codepipeline.source", partial(model.pipelines_of_source, "S3"))
+    for kind in _WAITED_FOR:
+        loop.watch(kind, "codepipeline.action", partial(model.actions_waiting_for, kind))
