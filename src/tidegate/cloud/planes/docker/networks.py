@@ -7,6 +7,7 @@ network, a VPN), a range of the same size is taken and every address keeps its o
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import sys
@@ -48,13 +49,15 @@ class Networks:
         self._engine = engine
         self._reach = reach
         self._known: dict[str, Network] = {}
+        self._making = asyncio.Lock()
 
     async def ensure(self, name: str, asked: str) -> Network:
         """Return the network of this name, made now if there is none; raise `EngineError`."""
-        await self.refresh()
-        if name not in self._known:
-            self._known[name] = await self._create(name, Range(asked))
-        network = self._known[name]
+        async with self._making:  # the engine makes a second network of the same name without a word
+            await self.refresh()
+            if name not in self._known:
+                self._known[name] = await self._create(name, Range(asked))
+            network = self._known[name]
         self._reach.note_network(name, network.asked, network.made)
         return network
 
@@ -102,6 +105,7 @@ class Networks:
             gateway = str(candidate.network_address + 1)
             config = {
                 "Name": f"tidegate-{name}",
+                "CheckDuplicate": True,
                 "Driver": "bridge",
                 "Labels": {**self._engine.labels, _NAME_LABEL: name, _RANGE_LABEL: str(asked)},
                 "IPAM": {"Config": [{"Subnet": str(candidate), "Gateway": gateway}]},
