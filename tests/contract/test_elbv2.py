@@ -284,6 +284,7 @@ def test_rules_have_priorities(network: Network) -> None:
         ({"Field": "path-pattern"}, "must have either values or regex values"),
         ({"Field": "path-pattern", "Values": ["/ü"]}, "contains a character that is not valid"),
         ({"Field": "host-header", "HostHeaderConfig": {"RegexValues": ["(?=a)"]}}, "not a valid regular expression"),
+        ({"Field": "host-header", "RegexValues": ["(x{100}){100}"]}, "not a valid regular expression"),
         ({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "Host", "Values": ["a"]}}, "host-header"),
         ({"Field": "source-ip", "SourceIpConfig": {"Values": ["10.0.0.1"]}}, "contains a character"),
         ({"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["get"]}}, "contains a character"),

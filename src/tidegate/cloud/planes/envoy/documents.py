@@ -74,6 +74,10 @@ def bootstrap(directory: Path, admin: Path) -> Document:
             "lds_config": _source(directory / "listeners.json"),
             "cds_config": _source(directory / "clusters.json"),
         },
+        # expressions are checked where they come from; Envoy's own limit is meant for untrusted control planes
+        "layered_runtime": {
+            "layers": [{"name": "limits", "static_layer": {"re2.max_program_size.error_level": _NO_LIMIT}}]
+        },
         "overload_manager": {
             "resource_monitors": [
                 {

@@ -7,10 +7,8 @@ it, what is gone goes after what referred to it, and every step waits until Envo
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,6 @@ from tidegate.cloud.planes.envoy.admin import Admin
 from tidegate.cloud.planes.envoy.config import Cluster, Config, Listener
 from tidegate.cloud.planes.envoy.process import Process
 
-_LONGEST_SOCKET = 100  # bytes of a path that a Unix socket can have, on every system
 _START_PATIENCE, _ACCEPT_PATIENCE = 20.0, 10.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1  # seconds between two looks at what Envoy has accepted
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -55,7 +52,7 @@ class EnvoyPlane:
         self._directory = data_dir / "envoy"
         self._lost = lost
         self._process = Process(self._directory)
-        self._admin = Admin(_socket(self._directory))
+        self._admin = Admin(self._process.socket)
         self._lock = asyncio.Lock()
         self._applied: Config | None = None
         self._pid: int | None = None
@@ -158,7 +155,7 @@ class EnvoyPlane:
             self._write(documents.routes_file(self._directory, listener.name), _routes(listener))
         self._write(self._directory / "clusters.json", clusters)
         self._write(self._directory / "listeners.json", listeners)
-        start = json.dumps(documents.bootstrap(self._directory, _socket(self._directory)))
+        start = json.dumps(documents.bootstrap(self._directory, self._process.socket))
         self._write(self._directory / "bootstrap.json", start)
         self._remove_leftovers(config)
         self._process.start()
@@ -304,12 +301,3 @@ def _check_names(config: Config) -> None:
     for name in [*(each.name for each in config.listeners), *(each.name for each in config.clusters)]:
         if _NAME.fullmatch(name) is None:
             raise ValueError(f"{name!r} cannot be the name of a listener or cluster")
-
-
-def _socket(directory: Path) -> Path:
-    """Return where Envoy's administration interface is: in the folder, or where a path is short enough."""
-    path = directory / "admin.sock"
-    if len(str(path).encode()) <= _LONGEST_SOCKET:
-        return path
-    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:24]
-    return Path(tempfile.gettempdir()) / f"tidegate-{digest}.sock"

@@ -37,6 +37,10 @@ def _anything(value: str) -> bool:
     return True
 
 
+def _header_value(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
 _flag = _one_of("true", "false")
 
 
@@ -133,7 +137,7 @@ _RENAMED = (
 )
 LISTENER = {
     "routing.http.response.server.enabled": Attribute("true", _flag),
-    **{key: Attribute("", _anything) for key in ADDED_HEADERS},
+    **{key: Attribute("", _header_value) for key in ADDED_HEADERS},
 }
 # these rename headers that only a TLS listener sends
 _TLS_ONLY = frozenset(f"routing.http.request.{name}.header_name" for name in _RENAMED)

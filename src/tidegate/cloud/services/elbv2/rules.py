@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_network
+from math import prod
 from typing import Any
 
 from tidegate.cloud.errors import ServiceError, not_offered
@@ -30,8 +31,9 @@ _PATH = re.compile(r"""[A-Za-z0-9_\-.$/~"'@:+&*?()!,;=%#\[\]|^`<>{}\\]*""")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,40}")
 _METHOD = re.compile(r"[A-Z_-]{1,40}")
 # what Python's expressions have and RE2's, which routes are matched by, have not: looking around, back at a group, …
-_NOT_RE2 = re.compile(r"\(\?(?!:|i\)|i:|P<)|\\[0-9EGHKNPQRUXZceghklmopuy]|[*+?}]\+")
-_COUNTS = re.compile(r"(?<=[{,])\d+(?=[,}])")
+_NOT_RE2 = re.compile(r"\(\?(?!:|i\)|i:|P<)|\\[0-9EGHKNPQRUXZceghklmopuy]|[*+?}]\+|\[[^\]]*\\b")
+_REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+_MOST_REPEATS = 1000  # of an expression, those inside each other multiplied
 _PORT = re.compile(r"#\{port\}|[0-9]{1,5}")
 _REDIRECT_DEFAULTS = {
     "Protocol": "#{protocol}",
@@ -149,7 +151,8 @@ def _check_regex(text: str) -> None:
         re.compile(text)
     except re.error:
         raise _invalid(f"Regex value '{text}' is not a valid regular expression") from None
-    if len(text) > _LONGEST or _NOT_RE2.search(text) or any(int(each) > 1000 for each in _COUNTS.findall(text)):
+    repeats = prod(max(int(least), int(most or 0), 1) for least, most in _REPEAT.findall(text))
+    if len(text) > _LONGEST or not _is_plain(text) or _NOT_RE2.search(text) or repeats > _MOST_REPEATS:
         raise _invalid(f"Regex value '{text}' is not a valid regular expression")
 
 
@@ -211,6 +214,9 @@ def _redirect(given: Mapping[str, Any] | None) -> dict[str, Any]:
         raise _invalid(f"Redirect port '{port}' must be an integer value between 1 and 65535, or '#{{port}}'")
     if not config["Path"].startswith("/"):
         raise _invalid("Redirect path must start with a '/'")
+    for name in ("Host", "Path", "Query"):
+        if not _is_plain(config[name]) or " " in config[name]:
+            raise _invalid(f"Redirect {name.lower()} '{config[name]}' contains a character that is not valid")
     if config["Query"].startswith("?"):
         raise _invalid("Redirect query must not start with a '?'")
     return config
@@ -223,6 +229,10 @@ def _fixed_response(given: Mapping[str, Any] | None) -> dict[str, Any]:
     if content_type and content_type not in _CONTENT_TYPES:
         raise _invalid(f"The content type '{content_type}' must be one of '[{', '.join(_CONTENT_TYPES)}]'")
     return dict(given)
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _invalid(why: str) -> ServiceError:

@@ -76,7 +76,7 @@ class BalancersReconciler:
                 bound, wanted = listener["bound"], listener["listener"]["Port"]
                 if bound is not None and self._plane.holds(address, bound):
                     continue
-                taken = self._taken(address, listener["listener"]["ListenerArn"])
+                taken = self._taken(address, arn, listener["listener"]["ListenerArn"])
                 reserved = balancer["reserved"]
                 port = self._loopback.free_port(address, bound or wanted, taken)
                 if bound is None and port != wanted and reserved is not None and reserved not in taken:
@@ -84,16 +84,16 @@ class BalancersReconciler:
                 if port != bound:
                     self._model.listeners.update((region, listener["listener"]["ListenerArn"]), _on_port(port))
 
-    def _taken(self, address: str, but: str) -> set[int]:
-        """Return the ports of an address that listeners have, all but one of them."""
-        balancers = {arn for (_, arn), each in self._model.balancers.items() if each["address"] == address}
-        return {
-            record["bound"]
-            for record in self._model.listeners.values()
-            if record["listener"]["LoadBalancerArn"] in balancers
-            and record["listener"]["ListenerArn"] != but
-            and record["bound"] is not None
+    def _taken(self, address: str, balancer_arn: str, listener_arn: str) -> set[int]:
+        """Return the ports of an address that others have: other listeners, and what other balancers reserved."""
+        sharing = {arn: each for (_, arn), each in self._model.balancers.items() if each["address"] == address}
+        reserved = {each["reserved"] for arn, each in sharing.items() if arn != balancer_arn}
+        bound = {
+            each["bound"]
+            for each in self._model.listeners.values()
+            if each["listener"]["LoadBalancerArn"] in sharing and each["listener"]["ListenerArn"] != listener_arn
         }
+        return {port for port in reserved | bound if port is not None}
 
     def _refused(self, error: RejectedError) -> None:
         """Have another port chosen for a listener that Envoy could not give its own; else say what is wrong."""
