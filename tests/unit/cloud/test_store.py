@@ -135,6 +135,6 @@ def test_nothing_acknowledged_is_lost_in_a_kill(tmp_path: Path) -> None:
                 acknowledged = int(line)
             process.kill()
         store = Store(path)
-        first, second = store.get("kind", ("first",)), store.get("kind", ("second",))
+        first, second = int(store.get("kind", ("first",)) or 0), int(store.get("kind", ("second",)) or 0)
         assert first == second >= acknowledged
         store.close()
