@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,7 +29,7 @@ def stubbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path_factory.mktemp("cloud"), free_port(), module="tests.contract.ecs_stub")
     daemon.start()
     yield daemon
-    daemon.stop()
+    daemon.purge()
 
 
 @pytest.fixture
@@ -176,7 +177,9 @@ def test_idleness_scales_in(served: Daemon, scaling: Any) -> None:
 
 def test_the_target_of_a_service_that_is_gone_goes(served: Daemon, scaling: Any) -> None:
     scaling.register_scalable_target(**ABOUT, MinCapacity=1, MaxCapacity=4)
-    ecs_stub.write(served.data_dir, {})
     put_policy(scaling)
+    ecs_stub.write(served.data_dir, {})
+    with suppress(ClientError):  # it is looked at once more: now, unless it was seen to be gone already
+        scaling.register_scalable_target(**ABOUT, MaxCapacity=5)
     until(lambda: scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == [])
     assert scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"] == []

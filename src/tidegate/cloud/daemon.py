@@ -36,6 +36,7 @@ from tidegate.cloud.gateway.server import LOOPBACK, HttpServer, PortTakenError, 
 from tidegate.cloud.gateway.validate import RequestValidator
 from tidegate.cloud.planes.docker import Docker
 from tidegate.cloud.planes.docker.values import EngineError
+from tidegate.cloud.planes.envoy.process import end_envoy
 from tidegate.cloud.reconcile import Loop
 from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
@@ -234,6 +235,7 @@ def purge(data_dir: Path) -> None:
     with _locked(data_dir):
         endpoints = data_dir / ENDPOINTS_FILE
         registries = endpoints.read_text().split() if endpoints.exists() else []
+        end_envoy(data_dir)
         asyncio.run(_purge(data_dir, registries))
         shutil.rmtree(data_dir)
 

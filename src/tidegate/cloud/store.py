@@ -207,22 +207,27 @@ class Store:
         query += f" order by time {way}, sequence {way} limit ?"
         return [Entry(*row) for row in self._execute(query, [*parameters, limit]).fetchall()]
 
-    def expire(self, journal: str, before: int) -> tuple[int, int]:
-        """Remove a journal's entries older than `before` (epoch milliseconds); return how many, and their bytes."""
-        with self.transaction():
-            row = self._execute(
-                "select count(*), coalesce(sum(length(cast(body as blob))), 0) from entries"
-                " where journal = ? and time < ?",
-                (journal, before),
-            ).fetchone()
-            if row[0]:
-                self._execute("delete from entries where journal = ? and time < ?", (journal, before))
-        return cast("tuple[int, int]", tuple(row))
+    def expire(self, journal: str, before: int, limit: int = 10_000) -> tuple[int, int]:
+        """Remove a journal's entries older than `before` (epoch milliseconds), at most `limit` of them.
 
-    def drop(self, journal: str) -> None:
-        """Remove a journal."""
+        Returns how many, and their bytes; as many as `limit`: there may be more.
+        """
+        chosen = "select sequence from entries where journal = ? and time < ? order by time, sequence limit ?"
+        return self._remove(journal, chosen, (journal, before, limit))
+
+    def drop(self, journal: str, limit: int = 10_000) -> tuple[int, int]:
+        """Remove a journal's entries, at most `limit` of them; returns what `expire` does."""
+        chosen = "select sequence from entries where journal = ? order by sequence limit ?"
+        return self._remove(journal, chosen, (journal, limit))
+
+    def _remove(self, journal: str, chosen: str, parameters: tuple[Any, ...]) -> tuple[int, int]:
         with self.transaction():
-            self._execute("delete from entries where journal = ?", (journal,))
+            rows = self._execute(
+                f"delete from entries where journal = ? and sequence in ({chosen}) "  # noqa: S608 - no outside text
+                "returning length(cast(body as blob))",
+                (journal, *parameters),
+            ).fetchall()
+        return len(rows), sum(size for (size,) in rows)
 
     def clear(self) -> None:
         """Remove every record and every journal. Nobody is told: who keeps state of its own is reset too."""

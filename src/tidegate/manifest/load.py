@@ -80,8 +80,10 @@ def _validated(model: type[M], document: Any, at: Path_, lines: Mapping[Path_, i
 
 def _fault(model: type[BaseModel], error: Any, at: Path_, lines: Mapping[Path_, int]) -> Fault:
     path = (*at, *(part for part in error["loc"] if part != "[key]"))
-    why = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
+    why = error["msg"][:1].lower() + error["msg"][1:]
+    if error["type"] == "value_error":
+        why = error["msg"].removeprefix("Value error, ")
+    elif error["type"] == "extra_forbidden":
         key = str(path[-1])
         known = _known_keys(model, error["loc"][:-1])
         near = difflib.get_close_matches(key, known, 1, 0.6)
@@ -103,7 +105,7 @@ def _fault(model: type[BaseModel], error: Any, at: Path_, lines: Mapping[Path_, 
         why = f"{error['input']!r} is not text; put it in quotes"
     elif error["type"] == "literal_error":
         why = f"{error['input']!r} is none of {error['ctx']['expected']}"
-    return Fault(".".join(map(str, path)), why[:1].lower() + why[1:], _line(path, lines))
+    return Fault(".".join(map(str, path)), why, _line(path, lines))
 
 
 def _known_keys(model: type[BaseModel], path: Path_) -> list[str]:

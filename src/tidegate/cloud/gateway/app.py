@@ -38,7 +38,9 @@ from tidegate.cloud.gateway.wire import HttpRequest, HttpResponse, RequestBody
 _BODY_LIMIT = 64 << 20  # bytes of a request that is not a stream
 _READ_TIMEOUT = 60.0  # seconds to wait for the next piece of a body that was announced
 _HEX64 = re.compile(r"^[0-9a-f]{64}$")
-_VIRTUAL_HOST = re.compile(r"^(?P<bucket>[a-z0-9][a-z0-9.-]*?)(\.s3(\.[a-z0-9-]+)?)?\.localhost$")
+_VIRTUAL_HOST = re.compile(
+    r"^(?!s3(\.[a-z0-9-]+)?\.localhost$)(?P<bucket>[a-z0-9][a-z0-9.-]*?)(\.s3(\.[a-z0-9-]+)?)?\.localhost$"
+)
 _SIGNED_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 
 access = logging.getLogger("tidegate.access")

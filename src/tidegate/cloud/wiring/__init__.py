@@ -11,6 +11,7 @@ from tidegate.cloud.wiring.codepipeline import add_codepipeline
 from tidegate.cloud.wiring.ec2 import add_ec2
 from tidegate.cloud.wiring.ecr import add_ecr
 from tidegate.cloud.wiring.ecs import add_ecs
+from tidegate.cloud.wiring.elbv2 import add_elbv2
 from tidegate.cloud.wiring.events import add_events
 from tidegate.cloud.wiring.iam import add_iam_and_sts
 from tidegate.cloud.wiring.logs import add_logs
@@ -18,6 +19,7 @@ from tidegate.cloud.wiring.parts import Parts
 from tidegate.cloud.wiring.s3 import add_s3
 
 SERVICES = (
+    add_elbv2,
     add_application_autoscaling,
     add_cloudwatch,
     add_codebuild,

@@ -355,6 +355,12 @@ async def test_counters(balancer: Balancer, endpoints: list[HttpEndpoint]) -> No
     assert counters["membership_healthy"] == 2
 
 
+async def test_long_expressions(balancer: Balancer) -> None:
+    long = "|".join(f"(?i:[^&]*{'ab' * 60}{number})" for number in range(5))
+    await balancer.serve((Cluster("app"),), Route(Match(path=f".*(?:{long})"), Answer(200)), to("app"))
+    assert (await balancer.ask("/" + "ab" * 60 + "3"))[0].status == 200
+
+
 async def test_a_deep_data_folder(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()

@@ -10,6 +10,7 @@ from tidegate.cloud.planes.docker.images import Images
 from tidegate.cloud.planes.docker.networks import Networks
 from tidegate.cloud.planes.docker.pods import Pods
 from tidegate.cloud.planes.docker.purge import purge
+from tidegate.cloud.planes.docker.reach import Reach
 
 
 class Docker:
@@ -18,9 +19,10 @@ class Docker:
     def __init__(self, data_dir: Path, url: str | None = None) -> None:
         """`url` is the engine's address; None finds it where Docker's own client would."""
         self.engine = Engine(data_dir, url)
-        self.networks = Networks(self.engine)
+        self.reach = Reach(data_dir)
+        self.networks = Networks(self.engine, self.reach)
         self.images = Images(self.engine)
-        self.pods = Pods(self.engine, self.networks, self.images)
+        self.pods = Pods(self.engine, self.images, self.reach)
 
     async def purge(self, registries: Iterable[str]) -> None:
         """Remove everything that was made for this local cloud; see `planes.docker.purge`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ class Images:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._making = asyncio.Lock()
 
     async def pull(self, name: str, login: RegistryLogin | None = None) -> Image:
         """Have the registry's image of this name and return it; raise `ImageError` with the registry's words."""
@@ -54,14 +56,16 @@ class Images:
 
     async def ensure_pause(self) -> str:
         """Return the name of the image that holds a pod's network, made now if the engine lacks it."""
-        try:
-            await self.inspect(PAUSE_IMAGE)
-        except ImageError:
-            async with self._engine.client() as docker:
-                architecture = (await docker.version())["Arch"]
-            if architecture not in _MACHINES:
-                raise EngineError(f"container engine: its processor is {architecture}, not amd64 or arm64") from None
-            await self._import(image_archive(_MACHINES[architecture]))
+        async with self._making:
+            try:
+                await self.inspect(PAUSE_IMAGE)
+            except ImageError:
+                async with self._engine.client() as docker:
+                    architecture = (await docker.version())["Arch"]
+                if architecture not in _MACHINES:
+                    why = f"its processor is {architecture}, not amd64 or arm64"
+                    raise EngineError(f"container engine: {why}") from None
+                await self._import(image_archive(_MACHINES[architecture]))
         return PAUSE_IMAGE
 
     async def remove(self, prefix: str) -> None:

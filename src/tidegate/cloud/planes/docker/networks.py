@@ -7,8 +7,8 @@ network, a VPN), a range of the same size is taken and every address keeps its o
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import ipaddress
 import logging
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.cloud.planes.docker.engine import Engine
+from tidegate.cloud.planes.docker.reach import Range, Reach, translated
 from tidegate.cloud.planes.docker.values import EngineError, NotFoundError, RefusedError
 
 _NAME_LABEL = "dev.tidegate.network"
@@ -25,8 +26,6 @@ _POOLS = ("10.128.0.0/9", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "1
 _ROUTES = Path("/proc/net/route")
 
 log = logging.getLogger(__name__)
-
-Range = ipaddress.IPv4Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +39,27 @@ class Network:
 
     def real(self, address: str) -> str:
         """Return the address that a container asked to have `address` really has."""
-        offset = int(ipaddress.IPv4Address(address)) - int(self.asked.network_address)
-        return str(self.made.network_address + offset)
+        return translated(address, self.asked, self.made)
 
 
 class Networks:
     """The networks of this data folder's local cloud, by the names that it gave them."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, reach: Reach) -> None:
         self._engine = engine
+        self._reach = reach
         self._known: dict[str, Network] = {}
+        self._making = asyncio.Lock()
 
     async def ensure(self, name: str, asked: str) -> Network:
         """Return the network of this name, made now if there is none; raise `EngineError`."""
-        await self.refresh()
-        if name not in self._known:
-            self._known[name] = await self._create(name, Range(asked))
-        return self._known[name]
-
-    async def find(self, name: str) -> Network | None:
-        """Return the network of this name if it has been made."""
-        if name not in self._known:
+        async with self._making:  # the engine makes a second network of the same name without a word
             await self.refresh()
-        return self._known.get(name)
+            if name not in self._known:
+                self._known[name] = await self._create(name, Range(asked))
+            network = self._known[name]
+        self._reach.note_network(name, network.asked, network.made)
+        return network
 
     async def remove(self, name: str) -> None:
         """Remove a network that no container is on (any more)."""
@@ -74,6 +71,7 @@ class Networks:
                 with contextlib.suppress(NotFoundError):
                     async with self._engine.client() as docker:
                         await (await docker.networks.get(each["Id"])).delete()
+        self._reach.forget_network(name)
 
     async def names(self) -> set[str]:
         """Return the names of all networks."""
@@ -107,6 +105,7 @@ class Networks:
             gateway = str(candidate.network_address + 1)
             config = {
                 "Name": f"tidegate-{name}",
+                "CheckDuplicate": True,
                 "Driver": "bridge",
                 "Labels": {**self._engine.labels, _NAME_LABEL: name, _RANGE_LABEL: str(asked)},
                 "IPAM": {"Config": [{"Subnet": str(candidate), "Gateway": gateway}]},

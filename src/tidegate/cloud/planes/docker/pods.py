@@ -11,7 +11,8 @@ from typing import Any
 
 from tidegate.cloud.planes.docker.engine import CONTAINER_LABEL, POD_LABEL, Engine, read_time
 from tidegate.cloud.planes.docker.images import Images
-from tidegate.cloud.planes.docker.networks import Network, Networks
+from tidegate.cloud.planes.docker.networks import Network
+from tidegate.cloud.planes.docker.reach import Reach
 from tidegate.cloud.planes.docker.values import (
     ContainerError,
     ContainerSpec,
@@ -25,8 +26,6 @@ from tidegate.cloud.planes.docker.values import (
 )
 
 _PAUSE = "pause"
-_ADDRESS_LABEL = "dev.tidegate.address"
-_NETWORK_LABEL = "dev.tidegate.pod-network"
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "2"}  # what the engine keeps of a container's output
 _LONGEST_LINE = 256 * 1024
 
@@ -34,11 +33,11 @@ _LONGEST_LINE = 256 * 1024
 class Pods:
     """The pods of this data folder's local cloud, by name."""
 
-    def __init__(self, engine: Engine, networks: Networks, images: Images, *, publish: bool | None = None) -> None:
+    def __init__(self, engine: Engine, images: Images, reach: Reach, *, publish: bool | None = None) -> None:
         """`publish`: reach pods through ports of this machine. None: where the engine runs in another kernel."""
         self._engine = engine
-        self._networks = networks
         self._images = images
+        self._reach = reach
         self._publish = publish
 
     async def create(self, spec: PodSpec, network: Network) -> None:
@@ -51,8 +50,6 @@ class Pods:
             "Labels": {
                 **self._labels(spec.name, _PAUSE),
                 **spec.labels,
-                _ADDRESS_LABEL: spec.address,
-                _NETWORK_LABEL: spec.network,
             },
             "HostConfig": {
                 "NetworkMode": f"tidegate-{network.name}",
@@ -69,6 +66,8 @@ class Pods:
             config["HostConfig"]["PortBindings"] = ports
         await self._create(_name(spec.name, _PAUSE), config)
         await self._start(_name(spec.name, _PAUSE))
+        if "ExposedPorts" in config:
+            self._reach.note_published(spec.network, spec.address, await self._ports(spec.name))
 
     async def add(self, pod: str, spec: ContainerSpec, image: str, log_driver: str = "json-file") -> None:
         """Create a container in a pod, from an image (its id) that the engine has; raise `ContainerError`."""
@@ -161,14 +160,6 @@ class Pods:
         """Return the names of all pods."""
         return {each["Labels"][POD_LABEL] for each in await self._list(None)}
 
-    async def reach(self, network: str, address: str, port: int) -> tuple[str, int]:
-        """Return where this machine reaches a port of the pod that has `address` on `network`."""
-        if await self._published():
-            published = await self._published_port(network, address, port)
-            return published or (address, port)
-        made = await self._networks.find(network)
-        return (address if made is None else made.real(address), port)
-
     async def logs(self, pod: str, container: str, since: datetime | None) -> AsyncIterator[LogLine]:
         """Yield what a container writes, from `since` on, until it has ended and all is read."""
         parameters: dict[str, Any] = {"timestamps": True}
@@ -215,14 +206,15 @@ class Pods:
             self._publish = "Desktop" in info.get("OperatingSystem", "") or not self._engine.is_local
         return self._publish
 
-    async def _published_port(self, network: str, address: str, port: int) -> tuple[str, int] | None:
-        for each in await self._list(None):
-            labels = each["Labels"]
-            if labels.get(_ADDRESS_LABEL) == address and labels.get(_NETWORK_LABEL) == network:
-                for binding in each.get("Ports") or []:
-                    if binding.get("PrivatePort") == port and "PublicPort" in binding:
-                        return binding.get("IP", "127.0.0.1"), binding["PublicPort"]
-        return None
+    async def _ports(self, pod: str) -> dict[int, tuple[str, int]]:
+        """Return the ports of this machine that the engine gave a pod's."""
+        async with self._engine.client() as docker:
+            found = await docker.containers.container(_name(pod, _PAUSE)).show()
+        return {
+            int(name.partition("/")[0]): (bindings[0]["HostIp"], int(bindings[0]["HostPort"]))
+            for name, bindings in found["NetworkSettings"]["Ports"].items()
+            if bindings
+        }
 
     async def _list(self, pod: str | None) -> list[dict[str, Any]]:
         labels = [*self._engine.filters["label"], POD_LABEL if pod is None else f"{POD_LABEL}={pod}"]

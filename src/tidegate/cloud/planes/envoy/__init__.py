@@ -11,6 +11,7 @@ from tidegate.cloud.planes.envoy.config import (
     Cluster,
     Config,
     Endpoint,
+    Fail,
     Forward,
     Listener,
     Match,
@@ -21,6 +22,7 @@ from tidegate.cloud.planes.envoy.config import (
     Stick,
 )
 from tidegate.cloud.planes.envoy.plane import Activity, EnvoyError, EnvoyPlane, RejectedError
+from tidegate.cloud.planes.envoy.process import end_envoy
 
 __all__ = [
     "Action",
@@ -33,6 +35,7 @@ __all__ = [
     "Endpoint",
     "EnvoyError",
     "EnvoyPlane",
+    "Fail",
     "Forward",
     "Listener",
     "Match",
@@ -42,4 +45,5 @@ __all__ = [
     "Session",
     "State",
     "Stick",
+    "end_envoy",
 ]

@@ -91,6 +91,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Fail:
+    """Answer with the balancer's own page for a failure: 502, 503 or 504."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class Redirect:
     """Send the client elsewhere.
 
@@ -106,7 +113,7 @@ class Redirect:
     query: str = "#{query}"
 
 
-Action = Forward | Answer | Redirect
+Action = Forward | Answer | Fail | Redirect
 
 
 @dataclass(frozen=True, slots=True)

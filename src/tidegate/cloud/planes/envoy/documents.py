@@ -16,6 +16,7 @@ from tidegate.cloud.planes.envoy.config import (
     Choice,
     Cluster,
     Config,
+    Fail,
     Forward,
     Listener,
     Match,
@@ -72,6 +73,10 @@ def bootstrap(directory: Path, admin: Path) -> Document:
         "dynamic_resources": {
             "lds_config": _source(directory / "listeners.json"),
             "cds_config": _source(directory / "clusters.json"),
+        },
+        # expressions are checked where they come from; Envoy's own limit is meant for untrusted control planes
+        "layered_runtime": {
+            "layers": [{"name": "limits", "static_layer": {"re2.max_program_size.error_level": _NO_LIMIT}}]
         },
         "overload_manager": {
             "resource_monitors": [
@@ -268,11 +273,13 @@ def _routes(wanted: Route, each: Listener, tags: dict[tuple[str, ...], str]) -> 
         headers = [_header("content-type", _literal(action.content_type))] if action.body else []
         response = {"status": action.status, **body}
         return [{"match": match, "direct_response": response, "response_headers_to_add": headers}]
+    if isinstance(action, Fail):
+        return [_failure(action.status, match)]
     if isinstance(action, Redirect):
         return [_redirect(action, each, match)]
     choices = [choice for choice in action.choices if choice.weight]
     if not choices:
-        return [{"match": match, "direct_response": {"status": 503, "body": {"inline_string": page(503)}}}]
+        return [_failure(503, match)]
     if action.stick is None:
         return [_forward(choices, match)]
     stuck = []
@@ -297,6 +304,15 @@ def _forward(choices: Sequence[Choice], match: Document, cookies: dict[str, str]
         weighted.append(entry)
     action = {"weighted_clusters": {"clusters": weighted}, "timeout": "0s", "retry_policy": _RETRY}
     return {"match": match, "route": action}
+
+
+def _failure(status: int, match: Document) -> Document:
+    response = {"status": status, "body": {"inline_string": page(status)}}
+    return {
+        "match": match,
+        "direct_response": response,
+        "response_headers_to_add": [_header("content-type", "text/html")],
+    }
 
 
 def _redirect(action: Redirect, each: Listener, match: Document) -> Document:

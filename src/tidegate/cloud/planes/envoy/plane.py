@@ -7,10 +7,8 @@ it, what is gone goes after what referred to it, and every step waits until Envo
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,6 @@ from tidegate.cloud.planes.envoy.admin import Admin
 from tidegate.cloud.planes.envoy.config import Cluster, Config, Listener
 from tidegate.cloud.planes.envoy.process import Process
 
-_LONGEST_SOCKET = 100  # bytes of a path that a Unix socket can have, on every system
 _START_PATIENCE, _ACCEPT_PATIENCE = 20.0, 10.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1  # seconds between two looks at what Envoy has accepted
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -55,7 +52,7 @@ class EnvoyPlane:
         self._directory = data_dir / "envoy"
         self._lost = lost
         self._process = Process(self._directory)
-        self._admin = Admin(_socket(self._directory))
+        self._admin = Admin(self._process.socket)
         self._lock = asyncio.Lock()
         self._applied: Config | None = None
         self._pid: int | None = None
@@ -67,17 +64,21 @@ class EnvoyPlane:
         """
         _check_names(config)
         async with self._lock:
-            if not config.listeners:
-                await self._end()
-                return
             pid = self._process.pid()
+            if not config.listeners:
+                if pid is not None:
+                    await self._end()
+                return
             if config == self._applied and pid is not None and pid == self._pid:
                 return
             known, self._applied = self._applied, None
-            if pid is None or not await self._admin.ready():
-                await self._start(config)
-            else:
-                await self._change(config, known)
+            try:
+                if pid is None or not await self._admin.ready():
+                    await self._start(config)
+                else:
+                    await self._change(config, known)
+            except TimeoutError:
+                raise EnvoyError(f"Envoy takes too long: {self._process.last_words()}") from None
             self._pid = self._process.pid()
             self._process.watch(self._ended)
             self._applied = config
@@ -86,12 +87,23 @@ class EnvoyPlane:
         """Return whether there is an Envoy."""
         return self._process.pid() is not None
 
-    def holds(self, listener: Listener) -> bool:
-        """Return whether Envoy listens for a listener of this name, address and port."""
-        applied = () if self._applied is None else self._applied.listeners
-        return any(
-            (each.name, each.address, each.port) == (listener.name, listener.address, listener.port) for each in applied
-        )
+    def holds(self, address: str, port: int) -> bool:
+        """Return whether Envoy has been told to listen on a port, by this plane or one before it."""
+        if not self.is_running():
+            return False
+        try:
+            present = json.loads((self._directory / "listeners.json").read_text())["resources"]
+        except OSError:
+            return False
+        sockets = (each["address"]["socket_address"] for each in present)
+        return any((each["address"], each["port_value"]) == (address, port) for each in sockets)
+
+    def drains(self, cluster: str, address: str, port: int) -> bool:
+        """Return whether it is sure that an endpoint gets no new request."""
+        clusters = () if self._applied is None else self._applied.clusters
+        members = [each for found in clusters if found.name == cluster for each in found.endpoints]
+        states = [each.state for each in members if (each.address, each.port) == (address, port)]
+        return self._applied is not None and "healthy" not in states
 
     async def activity(self, cluster: str) -> dict[tuple[str, int], Activity]:
         """Return what goes on at each endpoint of a cluster; nothing where there is no Envoy."""
@@ -143,7 +155,7 @@ class EnvoyPlane:
             self._write(documents.routes_file(self._directory, listener.name), _routes(listener))
         self._write(self._directory / "clusters.json", clusters)
         self._write(self._directory / "listeners.json", listeners)
-        start = json.dumps(documents.bootstrap(self._directory, _socket(self._directory)))
+        start = json.dumps(documents.bootstrap(self._directory, self._process.socket))
         self._write(self._directory / "bootstrap.json", start)
         self._remove_leftovers(config)
         self._process.start()
@@ -289,12 +301,3 @@ def _check_names(config: Config) -> None:
     for name in [*(each.name for each in config.listeners), *(each.name for each in config.clusters)]:
         if _NAME.fullmatch(name) is None:
             raise ValueError(f"{name!r} cannot be the name of a listener or cluster")
-
-
-def _socket(directory: Path) -> Path:
-    """Return where Envoy's administration interface is: in the folder, or where a path is short enough."""
-    path = directory / "admin.sock"
-    if len(str(path).encode()) <= _LONGEST_SOCKET:
-        return path
-    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:24]
-    return Path(tempfile.gettempdir()) / f"tidegate-{digest}.sock"

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 _LOG_LIMIT = 8 << 20  # bytes
 _END_PATIENCE = 5.0  # seconds
+_LONGEST_SOCKET = 100  # bytes of a path that a Unix socket can have, on every system
 _POLL = 1.0  # seconds, where the system cannot tell that a process has ended
+
+
+def end_envoy(data_dir: Path) -> None:
+    """End the Envoy of a data folder on which no daemon runs, if a killed one left it."""
+    Process(data_dir / "envoy").end()
 
 
 class Process:
@@ -28,6 +36,7 @@ class Process:
         self._bootstrap = directory / "bootstrap.json"
         self._pid_file = directory / "envoy.pid"
         self._log = directory / "envoy.log"
+        self.socket = _socket(directory)
         self._child: subprocess.Popen[bytes] | None = None
         self._watched: int | None = None
         self._stop_watching: Callable[[], None] | None = None
@@ -100,6 +109,7 @@ class Process:
             pid = self.pid()
             number, deadline = signal.SIGKILL, time.monotonic() + _END_PATIENCE
         self._pid_file.unlink(missing_ok=True)
+        self.socket.unlink(missing_ok=True)
 
     def last_words(self) -> str:
         """Return the end of Envoy's log, for the message of an error."""
@@ -108,6 +118,15 @@ class Process:
         except OSError:
             return "it wrote no log"
         return "\n".join(lines[-5:])
+
+
+def _socket(directory: Path) -> Path:
+    """Return where Envoy's administration interface is: in the folder, or where a path is short enough."""
+    path = directory / "admin.sock"
+    if len(str(path).encode()) <= _LONGEST_SOCKET:
+        return path
+    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:24]
+    return Path(tempfile.gettempdir()) / f"tidegate-{digest}.sock"
 
 
 def _command_of(pid: int) -> str:

@@ -57,7 +57,10 @@ class CloudWatchModel:
         return latest[0].time if latest else None
 
     def expire(self, key: Key, before: int) -> None:
-        """Remove a metric's samples older than `before` (epoch milliseconds), and the metric where none is left."""
+        """Remove samples of a metric older than `before` (epoch milliseconds), and the metric where none is left.
+
+        One call removes a limited number, which is more than an hour's.
+        """
         with self.transaction():
             self._store.expire(_journal(key), before)
             if self.last(key) is None:

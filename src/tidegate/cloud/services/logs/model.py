@@ -60,6 +60,7 @@ class LogsModel:
         self.transaction = store.transaction
         self.groups = Collection[GroupRecord](store, "logs.group")
         self.streams = Collection[StreamRecord](store, "logs.stream")
+        self.removals = Collection[dict[str, str]](store, "logs.removal")  # id of a stream that was deleted
 
     def size_of(self, region: str, group: str) -> int:
         """Return the bytes stored in a group."""
@@ -103,11 +104,11 @@ class LogsModel:
             else:
                 after = batch[-1].position
 
-    def expire(self, region: str, group: str, stream: str, before: int) -> None:
-        """Remove a stream's events that are older than `before`, and note it in its record."""
+    def expire(self, region: str, group: str, stream: str, before: int) -> bool:
+        """Remove a stream's events that are older than `before`, and note it; return whether there may be more."""
         record = self.streams.get(region, group, stream)
         if record is None or record.get("first", before) >= before:
-            return
+            return False
         with self.transaction():
             number, size = self._store.expire(_journal(record), before)
             record["bytes"] -= size + number * (OVERHEAD - _BESIDE)
@@ -118,17 +119,25 @@ class LogsModel:
                 record.pop("first", None)
                 record.pop("last", None)
             self.streams.put((region, group, stream), record)
+        return number > 0
 
     def delete_stream(self, region: str, group: str, stream: str) -> None:
-        """Delete a stream with its events."""
+        """Delete a stream; its events are removed after that, for nobody can reach them any more."""
         record = self.streams.get(region, group, stream)
         if record is not None:
             with self.transaction():
-                self._store.drop(_journal(record))
+                self.removals.put((record["id"],), {})
                 self.streams.delete(region, group, stream)
 
+    def remove_events(self, stream_id: str) -> bool:
+        """Remove some of the events of a stream that was deleted; return whether there may be more."""
+        if self._store.drop(f"logs:{stream_id}")[0]:
+            return True
+        self.removals.delete(stream_id)
+        return False
+
     def delete_group(self, region: str, group: str) -> None:
-        """Delete a group with its streams and their events."""
+        """Delete a group with its streams."""
         with self.transaction():
             for record in self.streams.values(region, group):
                 self.delete_stream(region, group, record["name"])

@@ -1,8 +1,6 @@
-"""Retention: removes the events that a group no longer keeps."""
+"""Removes events: those that a group no longer keeps, and those of streams that were deleted."""
 
 from __future__ import annotations
-
-import asyncio
 
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.services.logs.model import LogsModel
@@ -32,11 +30,27 @@ class Retention:
             return None
         now = int(self._clock.now().timestamp() * 1000)
         cutoff = now - group["retention"] * _DAY
-        for stream in self._model.streams.values(region, name):
-            if stream.get("first", cutoff) < cutoff:
-                self._model.expire(region, name, stream["name"], cutoff)
-                await asyncio.sleep(0)
+        streams = self._model.streams.values(region, name)
+        if any(self._model.expire(region, name, stream["name"], cutoff) for stream in streams):
+            return 0.0  # there may be more: some at a time, so that others get a turn
         earliest = min(
             (each["first"] for each in self._model.streams.values(region, name) if "first" in each), default=now
         )
         return min(max((earliest - cutoff) / 1000, _SHORTEST), _LONGEST)
+
+
+class Removal:
+    """Removes the events of one deleted stream (key: its id), some at a time: there may be very many."""
+
+    def __init__(self, model: LogsModel) -> None:
+        self._model = model
+
+    def keys(self) -> list[Key]:
+        """Return the deleted streams that have events left."""
+        return [key for key, _ in self._model.removals.items()]
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Remove some; come back at once while there may be more."""
+        if self._model.removals.get(*key) is not None and self._model.remove_events(*key):
+            return 0.0
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.cloud.services.applicationautoscaling.plan import (
@@ -34,6 +34,7 @@ def policy(given_values: Sequence[float], target: float = 50, name: str = "cpu",
     return Tracking(name, target, points(given_values), **more)  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), bounds, values, values)
 def test_the_count_stays_in_bounds_and_moves_only_for_a_reason(
     current: int, limits: Bounds, one: list[float], other: list[float]
@@ -53,6 +54,7 @@ def test_the_count_stays_in_bounds_and_moves_only_for_a_reason(
         assert all(len(v) >= IN_DATAPOINTS and max(v[-IN_DATAPOINTS:]) < 50 * IN_SHARE for v in (one, other))
 
 
+@settings(deadline=None)
 @given(st.floats(1, 900), st.floats(10, 90), st.integers(1, 20))
 def test_it_settles_where_the_load_is_below_the_target(load: float, target: float, start: int) -> None:
     limits, count, past, now = Bounds(1, 20), start, Past(), NOW

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics as plain
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.cloud.errors import ServiceError
@@ -23,6 +23,7 @@ numbers = st.integers(-1000, 1000).map(float)
 counts = st.integers(1, 5).map(float)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(numbers, counts), min_size=1, max_size=4), min_size=1, max_size=5))
 def test_samples_together_are_as_all_their_values(data: list[list[tuple[float, float]]]) -> None:
     values = [value for each in data for value, count in each for _ in range(int(count))]
@@ -36,6 +37,7 @@ def test_samples_together_are_as_all_their_values(data: list[list[tuple[float, f
     assert Sample.decoded(sample.encoded()) == sample
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, min_size=2, max_size=20), st.floats(0, 100))
 def test_percentiles_are_between_the_values_and_grow(values: list[float], rank: float) -> None:
     pairs = [(value, 1.0) for value in values]

@@ -6,7 +6,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.cloud.services.s3.model import ObjectRecord
@@ -24,6 +24,7 @@ def rule(**more: Any) -> Any:
     return {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, **more}
 
 
+@settings(deadline=None)
 @given(moments, st.integers(1, 30))
 def test_an_object_expires_at_the_midnight_after_its_days(modified: datetime, days: int) -> None:
     due = expiration([rule(Expiration={"Days": days})], "k", version(1, modified))
@@ -32,6 +33,7 @@ def test_an_object_expires_at_the_midnight_after_its_days(modified: datetime, da
     assert timedelta(days=days) <= due.at - modified < timedelta(days=days + 1)
 
 
+@settings(deadline=None)
 @given(st.lists(moments, min_size=1, max_size=6), st.integers(1, 10), moments)
 def test_nothing_goes_before_it_is_due_and_all_that_is_due_goes(
     times: list[datetime], days: int, now: datetime
@@ -58,6 +60,7 @@ def _midnight_passed(record: ObjectRecord, days: int, now: datetime) -> bool:
     return now >= (midnight if midnight == due else midnight + timedelta(days=1))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5), st.integers(1, 4))
 def test_the_newer_noncurrent_versions_are_kept(behind: int, kept: int) -> None:
     old = [version(n, START, replaced=START) for n in range(behind, 0, -1)]

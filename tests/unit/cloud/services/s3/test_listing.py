@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.cloud.services.s3.api.lists import page
@@ -25,6 +25,7 @@ def simple(names: list[str], prefix: str, delimiter: str) -> list[str]:
     return found
 
 
+@settings(deadline=None)
 @given(st.sets(keys, max_size=12), st.sampled_from(["", "a", "a/", "b"]), st.sampled_from(["", "/", "-", "ab"]),
        st.integers(1, 4))  # fmt: skip
 def test_pages_add_up(names: set[str], prefix: str, delimiter: str, size: int) -> None:
@@ -43,6 +44,7 @@ def test_pages_add_up(names: set[str], prefix: str, delimiter: str, size: int) -
     assert found == simple(sorted(names), prefix, delimiter)
 
 
+@settings(deadline=None)
 @given(st.sets(st.text(min_size=1, max_size=5), max_size=8))
 def test_stored_keys_order_as_s3_lists_them(names: set[str]) -> None:
     names = {name for name in names if ("\0" not in name and name.isprintable()) or set(name) <= set("\x1e\x1fab")}

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.cloud.services.s3.model import NULL, BucketRecord, S3Model
@@ -25,6 +25,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps)
 def test_versions(done: list[tuple[str, int]]) -> None:
     with TemporaryDirectory() as folder:

@@ -1,7 +1,9 @@
 """What services use, measured from their containers and published as CloudWatch metrics.
 
-https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html. AWS publishes once a minute; the local
-cloud does every `PERIOD` seconds, so that whoever tries autoscaling on a laptop does not wait for minutes.
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html
+
+AWS publishes once a minute; the local cloud does every `PERIOD` seconds, so that whoever tries autoscaling on a
+laptop does not wait for minutes.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ class Metrics:
         if not running:
             self._samples.pop(key, None)
             return None
-        used = dict(zip(running, await asyncio.gather(*(self._usage(key, each) for each in running.items()))))
+        usages = await asyncio.gather(*(self._usage(key, each) for each in running.items()))
+        used = dict(zip(running, usages, strict=True))
         self._samples[key] = (now, {task_id: usage.cpu_seconds for task_id, usage in used.items()})
         cpu = []
         if last is not None:

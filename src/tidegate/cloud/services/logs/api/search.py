@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterL
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import heapq
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from types_boto3_logs import type_defs as t
 
 _SCANNED = 20_000  # events that are looked at for one page, which may therefore be empty
+_TURN = 500  # events until others get a turn
 
 
 class _Place(NamedTuple):
@@ -63,7 +65,7 @@ class SearchApi:
         place = None if token is None else _read_token(token)
         newest_first = place.newest_first if place is not None else not request.get("startFromHead", True)
         events = self._merged(streams, request, place, newest_first)
-        found, place = _page(events, matches, request.get("limit", PAGE_EVENTS), newest_first)
+        found, place = await _page(events, matches, request.get("limit", PAGE_EVENTS), newest_first)
         answer: dict[str, Any] = {"events": [_answered(each) for each in found], "searchedLogStreams": []}
         return answer if place is None else {**answer, "nextToken": _token(place)}
 
@@ -103,7 +105,7 @@ class SearchApi:
         return heapq.merge(*sources, key=_order, reverse=newest_first)
 
 
-def _page(
+async def _page(
     events: Iterator[Event], matches: Matches, limit: int, newest_first: bool
 ) -> tuple[list[Event], _Place | None]:
     """Return the events of a page, and where the next one goes on, or None where there is none."""
@@ -114,6 +116,8 @@ def _page(
         if number >= _SCANNED or len(found) >= limit or size > PAGE_BYTES:
             assert last is not None
             return found, _Place(last.position.time, last.stream["name"], last.position.sequence, newest_first)
+        if number % _TURN == _TURN - 1:
+            await asyncio.sleep(0)
         last = event
         if matches(event.message):
             found.append(event)

@@ -80,7 +80,7 @@ def _operand(scanner: Scanner) -> Test:
 
 
 def _split(message: str) -> list[str]:
-    return [next(each for each in found.groups() if each is not None) for found in _FIELD.finditer(message)]
+    return [found[found.lastindex or 0] for found in _FIELD.finditer(message)]
 
 
 def _bound(names: list[str | None], found: list[str]) -> Mapping[str, str] | None:

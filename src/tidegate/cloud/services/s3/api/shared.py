@@ -225,7 +225,7 @@ def check_acl(bucket: BucketRecord, request: Mapping[str, Any]) -> None:
     acl = request.get("ACL")
     if acl in (None, "bucket-owner-full-control"):
         return
-    if bucket.get("ownership", "BucketOwnerEnforced") == "BucketOwnerEnforced":
+    if bucket.get("ownership") == "BucketOwnerEnforced":
         raise acls_are_off()
     if acl not in ("private", "bucket-owner-read"):
         raise not_offered(f"the ACL {acl}")

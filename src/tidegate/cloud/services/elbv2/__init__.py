@@ -1,0 +1,1 @@
+"""Elastic Load Balancing, version 2: application load balancers on Envoy."""

@@ -1,0 +1,167 @@
+"""Listeners: create, describe, change, delete; their attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cloud.call import Context, operation
+from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.services.elbv2.api.shared import (
+    ElbApi,
+    arn_in,
+    check_forwards,
+    find_balancer,
+    find_listener,
+    new_tags,
+    paged,
+    request_tags,
+)
+from tidegate.cloud.services.elbv2.attributes import LISTENER, changed, defaults, listed
+from tidegate.cloud.services.elbv2.model import ListenerRecord
+from tidegate.cloud.services.elbv2.rules import checked_actions, same
+
+if TYPE_CHECKING:
+    from types_boto3_elbv2 import type_defs as t
+
+_TLS = ("AlpnPolicy", "Certificates", "MutualAuthentication", "SslPolicy")
+
+
+class ListenersApi(ElbApi):
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html and siblings."""
+
+    @operation(resource=arn_in("LoadBalancerArn"), conditions=request_tags, refuse=_TLS)
+    async def create_listener(self, context: Context, request: t.CreateListenerInputTypeDef) -> Mapping[str, Any]:
+        """Create a listener on a port that has none, or return the one that is there with the same settings."""
+        region, arn = context.region, request["LoadBalancerArn"]
+        balancer = find_balancer(self.model, region, arn)
+        _check_protocol("CreateListener", request)
+        if "Port" not in request:
+            raise ServiceError("ValidationError", "A listener port must be specified")
+        if "Protocol" not in request:
+            raise ServiceError("ValidationError", "A listener protocol must be specified")
+        tags = new_tags(self, context, request, arn.replace(":loadbalancer/", ":listener/") + "/*", "CreateListener")
+        given: Any = request["DefaultActions"]
+        actions = checked_actions(given)
+        check_forwards(self.model, region, balancer, actions)
+        present = self._at(region, arn, request["Port"])
+        if present is not None:
+            if same(present["listener"]["DefaultActions"], actions) and present["tags"] == tags:
+                return {"Listeners": [present["listener"]]}
+            raise _taken(arn)
+        base = arn.replace(":loadbalancer/", ":listener/")
+        listener_id = self.clock.hex(16)
+        listener: Any = {
+            "ListenerArn": f"{base}/{listener_id}",
+            "LoadBalancerArn": arn,
+            "Port": request["Port"],
+            "Protocol": "HTTP",
+            "DefaultActions": actions,
+        }
+        rule = f"{base.replace(':listener/', ':listener-rule/')}/{listener_id}/{self.clock.hex(16)}"
+        new: ListenerRecord = {
+            "listener": listener,
+            "attributes": defaults(LISTENER),
+            "tags": tags,
+            "bound": None,
+            "default_rule": rule,
+            "created": self.clock.now(),
+        }
+        self.model.listeners.put((region, listener["ListenerArn"]), new)
+        return {"Listeners": [listener]}
+
+    @operation()
+    async def describe_listeners(self, context: Context, request: t.DescribeListenersInputTypeDef) -> Mapping[str, Any]:
+        """List the listeners of a load balancer, or those asked for."""
+        region, wanted = context.region, request.get("ListenerArns", ())
+        if bool(wanted) is ("LoadBalancerArn" in request):
+            raise ServiceError(
+                "ValidationError", "You must specify either listener ARNs or a load balancer ARN, but not both"
+            )
+        if "LoadBalancerArn" in request:
+            find_balancer(self.model, region, request["LoadBalancerArn"])
+            records = self.model.listeners_of(region, request["LoadBalancerArn"])
+        else:
+            if any(self.model.listeners.get(region, each) is None for each in wanted):
+                raise ServiceError("ListenerNotFound", "One or more listeners not found")
+            records = [find_listener(self.model, region, each) for each in wanted]
+        listeners = [each["listener"] for each in records]
+        return paged(request, listeners, lambda each: str(each["ListenerArn"]), "Listeners")
+
+    @operation(resource=arn_in("ListenerArn"), refuse=_TLS)
+    async def modify_listener(self, context: Context, request: t.ModifyListenerInputTypeDef) -> Mapping[str, Any]:
+        """Change a listener's port or its default actions."""
+        region = context.region
+        record = find_listener(self.model, region, request["ListenerArn"])
+        listener = record["listener"]
+        _check_protocol("ModifyListener", request)
+        port = request.get("Port", listener["Port"])
+        if port != listener["Port"]:
+            if self._at(region, listener["LoadBalancerArn"], port) is not None:
+                raise _taken(listener["LoadBalancerArn"])
+            listener["Port"], record["bound"] = port, None
+        if "DefaultActions" in request:
+            given: Any = request["DefaultActions"]
+            actions: Any = checked_actions(given)
+            check_forwards(self.model, region, find_balancer(self.model, region, listener["LoadBalancerArn"]), actions)
+            listener["DefaultActions"] = actions
+        self._put(region, record)
+        return {"Listeners": [listener]}
+
+    @operation()
+    async def describe_listener_attributes(
+        self, context: Context, request: t.DescribeListenerAttributesInputTypeDef
+    ) -> Mapping[str, Any]:
+        """List a listener's attributes."""
+        return {"Attributes": listed(find_listener(self.model, context.region, request["ListenerArn"])["attributes"])}
+
+    @operation(resource=arn_in("ListenerArn"))
+    async def modify_listener_attributes(
+        self, context: Context, request: t.ModifyListenerAttributesInputTypeDef
+    ) -> Mapping[str, Any]:
+        """Change attributes."""
+        record = find_listener(self.model, context.region, request["ListenerArn"])
+        given: Any = request["Attributes"]
+        record["attributes"] = changed("Listener", LISTENER, record["attributes"], given)
+        self._put(context.region, record)
+        return {"Attributes": listed(record["attributes"])}
+
+    @operation()
+    async def describe_listener_certificates(
+        self, context: Context, request: t.DescribeListenerCertificatesInputTypeDef
+    ) -> Mapping[str, Any]:
+        """List a listener's certificates: one without TLS has none."""
+        find_listener(self.model, context.region, request["ListenerArn"])
+        return paged(request, [], str, "Certificates")
+
+    @operation(resource=arn_in("ListenerArn"))
+    async def delete_listener(self, context: Context, request: t.DeleteListenerInputTypeDef) -> Mapping[str, Any]:
+        """Delete a listener with its rules."""
+        region, arn = context.region, request["ListenerArn"]
+        find_listener(self.model, region, arn)
+        with self.model.store.transaction():
+            for rule in self.model.rules_of(region, arn):
+                self.model.rules.delete(region, rule["rule"]["RuleArn"])
+            self.model.listeners.delete(region, arn)
+        return {}
+
+    def _at(self, region: str, balancer_arn: str, port: int) -> ListenerRecord | None:
+        listeners = self.model.listeners_of(region, balancer_arn)
+        return next((each for each in listeners if each["listener"]["Port"] == port), None)
+
+    def _put(self, region: str, record: ListenerRecord) -> None:
+        self.model.listeners.put((region, record["listener"]["ListenerArn"]), record)
+
+
+def _check_protocol(name: str, request: Mapping[str, Any]) -> None:
+    protocol = request.get("Protocol", "HTTP")
+    if protocol == "HTTPS":
+        raise not_offered(f"elbv2:{name} Protocol HTTPS")
+    if protocol != "HTTP":
+        raise ServiceError("ValidationError", f"Protocol '{protocol}' must be one of 'HTTP, HTTPS'")
+
+
+def _taken(balancer_arn: str) -> ServiceError:
+    return ServiceError(
+        "DuplicateListener", f"A listener already exists on this port for this load balancer '{balancer_arn}'"
+    )

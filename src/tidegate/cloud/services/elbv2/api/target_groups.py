@@ -1,0 +1,225 @@
+"""Target groups: create, describe, change, delete; their attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cloud.call import Context, operation
+from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.services.elbv2.api.shared import (
+    ElbApi,
+    arn_in,
+    check_name,
+    find_balancer,
+    find_group,
+    new_tags,
+    paged,
+    request_tags,
+)
+from tidegate.cloud.services.elbv2.attributes import GROUP, changed, defaults, listed
+from tidegate.cloud.services.elbv2.model import SERVICE, GroupRecord
+from tidegate.cloud.services.elbv2.plan import parse_codes
+
+if TYPE_CHECKING:
+    from types_boto3_elbv2 import type_defs as t
+
+_CHECK_DEFAULTS: dict[str, Any] = {
+    "HealthCheckProtocol": "HTTP",
+    "HealthCheckPort": "traffic-port",
+    "HealthCheckEnabled": True,
+    "HealthCheckIntervalSeconds": 30,
+    "HealthCheckTimeoutSeconds": 5,
+    "HealthyThresholdCount": 5,
+    "UnhealthyThresholdCount": 2,
+    "HealthCheckPath": "/",
+    "Matcher": {"HttpCode": "200"},
+}
+
+
+class TargetGroupsApi(ElbApi):
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html and siblings."""
+
+    @operation(
+        resource=lambda api, context, request: context.arn("elasticloadbalancing", f"targetgroup/{request['Name']}/*"),
+        conditions=request_tags,
+        refuse=("TargetControlPort", "Matcher.GrpcCode"),
+    )
+    async def create_target_group(
+        self, context: Context, request: t.CreateTargetGroupInputTypeDef
+    ) -> Mapping[str, Any]:
+        """Create a target group for addresses, or return the one of that name with the same settings."""
+        region, name = context.region, request["Name"]
+        check_name("target group", name)
+        self._check_kind(request)
+        base = context.arn("elasticloadbalancing", f"targetgroup/{name}")
+        tags = new_tags(self, context, request, f"{base}/*", "CreateTargetGroup")
+        if "VpcId" not in request:
+            raise ServiceError("ValidationError", "A VPC ID must be specified")
+        await self._check_vpc(region, request["VpcId"])
+        settings: dict[str, Any] = {
+            "Protocol": request.get("Protocol", "HTTP"),
+            "Port": request.get("Port"),
+            "VpcId": request["VpcId"],
+            "TargetType": "ip",
+            "ProtocolVersion": "HTTP1",
+            "IpAddressType": "ipv4",
+            **_check_settings(_CHECK_DEFAULTS, request),
+        }
+        if settings["Port"] is None:
+            raise ServiceError("ValidationError", "A port must be specified")
+        for record in self.model.groups.values(region):
+            if record["group"]["TargetGroupName"] == name:
+                if all({**record["group"]}.get(key) == value for key, value in settings.items()):
+                    return {"TargetGroups": [self._answer(region, record)]}
+                raise ServiceError(
+                    "DuplicateTargetGroupName",
+                    f"A target group with the same name '{name}' exists, but with different settings",
+                )
+        group: Any = {
+            "TargetGroupArn": f"{base}/{self.clock.hex(16)}",
+            "TargetGroupName": name,
+            **settings,
+        }
+        new: GroupRecord = {"group": group, "attributes": defaults(GROUP), "tags": tags}
+        self.model.groups.put((region, group["TargetGroupArn"]), new)
+        return {"TargetGroups": [self._answer(region, new)]}
+
+    @operation()
+    async def describe_target_groups(
+        self, context: Context, request: t.DescribeTargetGroupsInputTypeDef
+    ) -> Mapping[str, Any]:
+        """List target groups: by ARNs, by names, those of a load balancer, or all."""
+        region = context.region
+        records = self.model.groups.values(region)
+        for parameter, member in (("TargetGroupArns", "TargetGroupArn"), ("Names", "TargetGroupName")):
+            wanted: Sequence[str] = request.get(parameter, ())  # type: ignore[assignment]
+            have = {str({**each["group"]}[member]) for each in records}
+            if any(each not in have for each in wanted):
+                raise ServiceError("TargetGroupNotFound", "One or more target groups not found")
+            records = [each for each in records if not wanted or {**each["group"]}[member] in wanted]
+        answers = [self._answer(region, each) for each in records]
+        if "LoadBalancerArn" in request:
+            arn = request["LoadBalancerArn"]
+            find_balancer(self.model, region, arn)
+            answers = [each for each in answers if arn in each["LoadBalancerArns"]]
+        return paged(request, answers, lambda each: str(each["TargetGroupArn"]), "TargetGroups")
+
+    @operation(resource=arn_in("TargetGroupArn"), refuse=("Matcher.GrpcCode",))
+    async def modify_target_group(
+        self, context: Context, request: t.ModifyTargetGroupInputTypeDef
+    ) -> Mapping[str, Any]:
+        """Change how a target group's targets are checked."""
+        record = find_group(self.model, context.region, request["TargetGroupArn"])
+        group: Any = record["group"]
+        group.update(_check_settings({key: group[key] for key in _CHECK_DEFAULTS}, request))
+        self._put(context.region, record)
+        return {"TargetGroups": [self._answer(context.region, record)]}
+
+    @operation()
+    async def describe_target_group_attributes(
+        self, context: Context, request: t.DescribeTargetGroupAttributesInputTypeDef
+    ) -> Mapping[str, Any]:
+        """List a target group's attributes."""
+        record = find_group(self.model, context.region, request["TargetGroupArn"])
+        return {"Attributes": listed(record["attributes"])}
+
+    @operation(resource=arn_in("TargetGroupArn"))
+    async def modify_target_group_attributes(
+        self, context: Context, request: t.ModifyTargetGroupAttributesInputTypeDef
+    ) -> Mapping[str, Any]:
+        """Change attributes."""
+        record = find_group(self.model, context.region, request["TargetGroupArn"])
+        given: Any = request["Attributes"]
+        attributes = changed("Target group", GROUP, record["attributes"], given)
+        slow = attributes["slow_start.duration_seconds"] != "0"
+        if slow and attributes["load_balancing.algorithm.type"] != "round_robin":
+            raise ServiceError(
+                "InvalidConfigurationRequest",
+                "You cannot enable slow start with a load balancing algorithm other than round robin",
+            )
+        record["attributes"] = attributes
+        self._put(context.region, record)
+        return {"Attributes": listed(attributes)}
+
+    @operation(resource=arn_in("TargetGroupArn"))
+    async def delete_target_group(
+        self, context: Context, request: t.DeleteTargetGroupInputTypeDef
+    ) -> Mapping[str, Any]:
+        """Delete a target group that no listener and no rule forwards to; its targets go with it."""
+        region, arn = context.region, request["TargetGroupArn"]
+        if self.model.balancer_of(region, arn) is not None:
+            raise ServiceError("ResourceInUse", f"Target group '{arn}' is currently in use by a listener or a rule")
+        with self.model.store.transaction():
+            for key, _ in self.model.targets_of(region, arn):
+                self.model.targets.delete(*key)
+            self.model.groups.delete(region, arn)
+        return {}
+
+    def _put(self, region: str, record: GroupRecord) -> None:
+        self.model.groups.put((region, record["group"]["TargetGroupArn"]), record)
+
+    def _answer(self, region: str, record: GroupRecord) -> dict[str, Any]:
+        balancer = self.model.balancer_of(region, record["group"]["TargetGroupArn"])
+        return {**record["group"], "LoadBalancerArns": [] if balancer is None else [balancer]}
+
+    def _check_kind(self, request: Mapping[str, Any]) -> None:
+        kind = request.get("TargetType", "instance")
+        if kind != "ip":
+            raise not_offered(f"elbv2:CreateTargetGroup TargetType {kind}")
+        if request.get("Protocol", "HTTP") != "HTTP":
+            raise not_offered(f"elbv2:CreateTargetGroup Protocol {request['Protocol']}")
+        if request.get("ProtocolVersion", "HTTP1") != "HTTP1":
+            raise not_offered(f"elbv2:CreateTargetGroup ProtocolVersion {request['ProtocolVersion']}")
+        if request.get("IpAddressType", "ipv4") != "ipv4":
+            raise not_offered(f"elbv2:CreateTargetGroup IpAddressType {request['IpAddressType']}")
+
+    async def _check_vpc(self, region: str, vpc_id: str) -> None:
+        try:
+            await self.calls.as_service(SERVICE, region)("ec2", "describe_vpcs", VpcIds=[vpc_id])
+        except ServiceError as error:
+            if error.code != "InvalidVpcID.NotFound":
+                raise
+            raise ServiceError("ValidationError", f"The VPC ID '{vpc_id}' is not found") from None
+
+
+def _check_settings(present: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the health check with those of a request put over them."""
+    settings = {key: request.get(key, value) for key, value in present.items()}
+    if settings["HealthCheckProtocol"] != "HTTP":
+        if settings["HealthCheckProtocol"] != "HTTPS":
+            raise ServiceError(
+                "ValidationError",
+                f"Health check protocol '{settings['HealthCheckProtocol']}' is not supported for HTTP target groups",
+            )
+        raise not_offered("elbv2: HealthCheckProtocol HTTPS")
+    if not settings["HealthCheckEnabled"]:
+        raise ServiceError(
+            "ValidationError", "Health check enabled must be true for target groups with target type 'ip'"
+        )
+    port = settings["HealthCheckPort"]
+    if port != "traffic-port" and not (port.isdecimal() and 1 <= int(port) <= 65535):
+        raise ServiceError(
+            "ValidationError", f"Health check port '{port}' must be in the range 1-65535 or traffic-port"
+        )
+    path = settings["HealthCheckPath"]
+    if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
+        raise ServiceError(
+            "ValidationError",
+            f"Health check path '{path}' must begin with a '/' character, and can only contain printable ASCII "
+            "characters, without spaces",
+        )
+    interval, timeout = settings["HealthCheckIntervalSeconds"], settings["HealthCheckTimeoutSeconds"]
+    if timeout > interval:
+        raise ServiceError(
+            "ValidationError",
+            f"Health check timeout '{timeout}' must be smaller than or equal to the interval '{interval}'",
+        )
+    codes = parse_codes(settings["Matcher"].get("HttpCode", ""))
+    if codes is None or any(not 200 <= first <= last <= 499 for first, last in codes):
+        raise ServiceError(
+            "ValidationError",
+            "Health check matcher HTTP code must be within '200' and '499', as a value, values or a range of values: "
+            f"'{settings['Matcher'].get('HttpCode', '')}'",
+        )
+    return settings

@@ -1,0 +1,175 @@
+"""The attributes of load balancers, target groups and listeners: what they may be, and what they are at first.
+
+An attribute that would change what happens, and does not here, takes only the value that it has.
+https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html and siblings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from tidegate.cloud.errors import ServiceError, not_offered
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_RESERVED_COOKIES = ("AWSALB", "AWSALBAPP", "AWSALBTG")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """What an attribute is at first (None: not there), what it may be, and what of that is offered."""
+
+    default: str | None
+    valid: Callable[[str], bool]
+    offered: Callable[[str], bool] = lambda value: True
+
+
+def _one_of(*values: str) -> Callable[[str], bool]:
+    return lambda value: value in values
+
+
+def _between(first: int, last: int, *others: str) -> Callable[[str], bool]:
+    return lambda value: value in others or (value.isdecimal() and first <= int(value) <= last)
+
+
+def _anything(value: str) -> bool:
+    return True
+
+
+def _header_value(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
+_flag = _one_of("true", "false")
+
+
+def _only(value: str) -> Callable[[str], bool]:
+    return lambda given: given == value
+
+
+def _logs(prefix: str) -> dict[str, Attribute]:
+    return {
+        f"{prefix}.s3.enabled": Attribute("false", _flag, _only("false")),
+        f"{prefix}.s3.bucket": Attribute("", _anything),
+        f"{prefix}.s3.prefix": Attribute("", _anything),
+    }
+
+
+BALANCER = {
+    **_logs("access_logs"),
+    **_logs("connection_logs"),
+    **_logs("health_check_logs"),
+    "client_keep_alive.seconds": Attribute("3600", _between(60, 604800)),
+    "deletion_protection.enabled": Attribute("false", _flag),
+    "idle_timeout.timeout_seconds": Attribute("60", _between(1, 4000)),
+    # nothing comes here through an internet gateway, so nothing is kept out
+    "ipv6.deny_all_igw_traffic": Attribute("false", _flag),
+    "load_balancing.cross_zone.enabled": Attribute("true", _only("true")),
+    "routing.http.desync_mitigation_mode": Attribute(
+        "defensive", _one_of("monitor", "defensive", "strictest"), _only("defensive")
+    ),
+    "routing.http.drop_invalid_header_fields.enabled": Attribute("false", _flag),
+    # the Host header goes on as it came either way: it holds the listener's port where that is no standard one
+    "routing.http.preserve_host_header.enabled": Attribute("false", _flag),
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": Attribute("false", _flag, _only("false")),
+    "routing.http.xff_client_port.enabled": Attribute("false", _flag),
+    "routing.http.xff_header_processing.mode": Attribute("append", _one_of("append", "preserve", "remove")),
+    "routing.http2.enabled": Attribute("true", _flag),
+    "waf.fail_open.enabled": Attribute("false", _flag),  # there is no firewall that could fail
+    "zonal_shift.config.enabled": Attribute("false", _flag, _only("false")),
+}
+
+GROUP = {
+    "deregistration_delay.timeout_seconds": Attribute("300", _between(0, 3600)),
+    "load_balancing.algorithm.anomaly_mitigation": Attribute("off", _one_of("on", "off"), _only("off")),
+    "load_balancing.algorithm.type": Attribute(
+        "round_robin", _one_of("round_robin", "least_outstanding_requests", "weighted_random")
+    ),
+    "load_balancing.cross_zone.enabled": Attribute(
+        "use_load_balancer_configuration",
+        _one_of("true", "false", "use_load_balancer_configuration"),
+        _one_of("true", "use_load_balancer_configuration"),
+    ),
+    "slow_start.duration_seconds": Attribute("0", _between(30, 900, "0")),
+    "stickiness.app_cookie.cookie_name": Attribute(
+        "", lambda name: _TOKEN.fullmatch(name) is not None and not name.startswith(_RESERVED_COOKIES)
+    ),
+    "stickiness.app_cookie.duration_seconds": Attribute("86400", _between(1, 604800)),
+    "stickiness.enabled": Attribute("false", _flag),
+    "stickiness.lb_cookie.duration_seconds": Attribute("86400", _between(1, 604800)),
+    "stickiness.type": Attribute("lb_cookie", _one_of("lb_cookie", "app_cookie"), _only("lb_cookie")),
+    # a load balancer has one address here: there is no zone for DNS to leave out
+    "target_group_health.dns_failover.minimum_healthy_targets.count": Attribute(
+        "1", _between(1, 1_000_000, "off"), _one_of("1", "off")
+    ),
+    "target_group_health.dns_failover.minimum_healthy_targets.percentage": Attribute(
+        "off", _between(1, 100, "off"), _only("off")
+    ),
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": Attribute("1", _between(1, 1_000_000)),
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": Attribute(
+        "off", _between(1, 100, "off")
+    ),
+}
+
+_ADDED = "routing.http.response."
+ADDED_HEADERS = {
+    f"{_ADDED}access_control_allow_credentials.header_value": "Access-Control-Allow-Credentials",
+    f"{_ADDED}access_control_allow_headers.header_value": "Access-Control-Allow-Headers",
+    f"{_ADDED}access_control_allow_methods.header_value": "Access-Control-Allow-Methods",
+    f"{_ADDED}access_control_allow_origin.header_value": "Access-Control-Allow-Origin",
+    f"{_ADDED}access_control_expose_headers.header_value": "Access-Control-Expose-Headers",
+    f"{_ADDED}access_control_max_age.header_value": "Access-Control-Max-Age",
+    f"{_ADDED}content_security_policy.header_value": "Content-Security-Policy",
+    f"{_ADDED}strict_transport_security.header_value": "Strict-Transport-Security",
+    f"{_ADDED}x_content_type_options.header_value": "X-Content-Type-Options",
+    f"{_ADDED}x_frame_options.header_value": "X-Frame-Options",
+}
+_RENAMED = (
+    "x_amzn_mtls_clientcert",
+    "x_amzn_mtls_clientcert_issuer",
+    "x_amzn_mtls_clientcert_leaf",
+    "x_amzn_mtls_clientcert_serial_number",
+    "x_amzn_mtls_clientcert_subject",
+    "x_amzn_mtls_clientcert_validity",
+    "x_amzn_tls_cipher_suite",
+    "x_amzn_tls_version",
+)
+LISTENER = {
+    "routing.http.response.server.enabled": Attribute("true", _flag),
+    **{key: Attribute("", _header_value) for key in ADDED_HEADERS},
+}
+# these rename headers that only a TLS listener sends
+_TLS_ONLY = frozenset(f"routing.http.request.{name}.header_name" for name in _RENAMED)
+
+
+def defaults(table: Mapping[str, Attribute]) -> dict[str, str]:
+    """Return what the attributes are at first."""
+    return {key: each.default for key, each in table.items() if each.default is not None}
+
+
+def changed(
+    what: str, table: Mapping[str, Attribute], present: Mapping[str, str], given: Iterable[Mapping[str, str]]
+) -> dict[str, str]:
+    """Return attributes with the given ones put over them; raise ValidationError, or refuse by name."""
+    result = dict(present)
+    for each in given:
+        key, value = each.get("Key", ""), each.get("Value", "")
+        if what == "Listener" and key in _TLS_ONLY:
+            raise ServiceError(
+                "InvalidConfigurationRequest", f"Listener attribute '{key}' is only supported by HTTPS listeners"
+            )
+        attribute = table.get(key)
+        if attribute is None:
+            raise ServiceError("ValidationError", f"{what} attribute key '{key}' is not recognized")
+        if not attribute.valid(value):
+            raise ServiceError("ValidationError", f"{what} attribute value '{value}' is not valid for key '{key}'")
+        if not attribute.offered(value):
+            raise not_offered(f"elbv2: the {what.lower()} attribute {key}={value}")
+        result[key] = value
+    return result
+
+
+def listed(attributes: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return attributes as AWS lists them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(attributes.items())]

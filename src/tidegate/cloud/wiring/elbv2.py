@@ -1,0 +1,55 @@
+"""Elastic Load Balancing: its operations, Envoy, and the checks of targets."""
+
+from __future__ import annotations
+
+from tidegate.cloud.planes.envoy import EnvoyPlane
+from tidegate.cloud.planes.loopback import Loopback
+from tidegate.cloud.planes.probe import ProbePlane
+from tidegate.cloud.services.elbv2.api import (
+    LimitsApi,
+    ListenersApi,
+    LoadBalancersApi,
+    RulesApi,
+    TagsApi,
+    TargetGroupsApi,
+    TargetsApi,
+)
+from tidegate.cloud.services.elbv2.model import ElbModel
+from tidegate.cloud.services.elbv2.reconciler import BalancersReconciler, InterfacesReconciler, TargetsReconciler
+from tidegate.cloud.services.elbv2.reconciler.balancers import EVERYTHING
+from tidegate.cloud.wiring.parts import Parts
+
+
+def add_elbv2(parts: Parts) -> None:
+    """Add the service to the local cloud."""
+    model, loopback = ElbModel(parts.store), Loopback(parts.data_dir)
+    parts.dispatcher.register(
+        "elbv2",
+        LoadBalancersApi(model, parts.calls, parts.clock, loopback),
+        *(
+            api(model, parts.calls, parts.clock)
+            for api in (LimitsApi, ListenersApi, RulesApi, TagsApi, TargetGroupsApi, TargetsApi)
+        ),
+        prefix="elasticloadbalancing",
+    )
+    envoy = EnvoyPlane(parts.data_dir, lambda: parts.loop.enqueue("elbv2.balancers", EVERYTHING))
+    probes = ProbePlane(lambda key: parts.loop.enqueue("elbv2.targets", key))
+    interfaces = InterfacesReconciler(model, parts.calls)
+    balancers = BalancersReconciler(model, envoy, loopback, parts.docker.reach)
+    targets = TargetsReconciler(model, parts.calls, parts.clock, envoy, probes, parts.docker.reach)
+    parts.background["probes"] = probes.run
+    parts.resets.extend([envoy.reset, probes.forget_all, targets.forget_all])
+    parts.stops.append(envoy.close)
+
+    parts.loop.add("elbv2.interfaces", interfaces.reconcile, keys=lambda: [key for key, _ in model.balancers.items()])
+    parts.loop.add("elbv2.balancers", balancers.reconcile, keys=lambda: [EVERYTHING])
+    parts.loop.add("elbv2.targets", targets.reconcile, keys=lambda: [key for key, _ in model.targets.items()])
+    for kind in (model.balancers, model.listeners, model.rules):
+        parts.loop.watch(kind.kind, "elbv2.targets", lambda key: model.target_keys(key[0]))
+    parts.loop.watch(
+        model.groups.kind, "elbv2.targets", lambda key: [each for each, _ in model.targets_of(key[0], key[1])]
+    )
+    parts.loop.watch(model.targets.kind, "elbv2.targets")
+    parts.loop.watch(model.balancers.kind, "elbv2.interfaces")
+    for changed in (model.balancers, model.listeners, model.rules, model.groups, model.targets):
+        parts.loop.watch(changed.kind, "elbv2.balancers", lambda key: [EVERYTHING])
