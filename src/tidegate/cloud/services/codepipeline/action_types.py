@@ -105,6 +105,23 @@ _OFFERED = (
         timeout=90,
         refused=("KMSEncryptionKeyARN",),
     ),
+    ActionType(
+        TypeName("Deploy", "CloudFormation"),
+        inputs=Bounds(0, 10),
+        outputs=Bounds(0, 1),
+        keys={
+            "ActionMode": True,
+            "StackName": True,
+            "Capabilities": False,
+            "ChangeSetName": False,
+            "OutputFileName": False,
+            "ParameterOverrides": False,
+            "RoleArn": False,
+            "TemplateConfiguration": False,
+            "TemplatePath": False,
+        },
+        timeout=3 * _DAY,
+    ),
 )
 
 OFFERED: Mapping[TypeName, ActionType] = {each.name: each for each in _OFFERED}
@@ -127,7 +144,6 @@ KNOWN = frozenset(
         TypeName("Invoke", "StepFunctions"),
         TypeName("Deploy", "AlexaSkillsKit"),
         TypeName("Deploy", "AppConfig"),
-        TypeName("Deploy", "CloudFormation"),
         TypeName("Deploy", "CloudFormationStackInstances"),
         TypeName("Deploy", "CloudFormationStackSet"),
         TypeName("Deploy", "CodeDeploy"),

@@ -86,7 +86,7 @@ class Artifacts:
                 raise FileTooLargeError(name)
             return await asyncio.to_thread(archive.read, info)
 
-    async def store(self, session: RoleSession, place: t.S3LocationTypeDef, body: Body) -> None:
+    async def store(self, session: RoleSession, place: t.S3LocationTypeDef, body: Body | bytes) -> None:
         """Store an artifact; raise `ActionFailedError` where it cannot be."""
         try:
             await session(

@@ -195,7 +195,12 @@ class ActionRun:
         self._take(changed)
 
     def see(self, revision: str) -> None:
-        """Remember the revision that a source action has found, so that it does not start the pipeline again."""
+        """Remember the revision that a source action has found, so that it does not start the pipeline again.
+
+        One that it was told to take is not remembered: the newest may be another.
+        """
+        if self.pinned:
+            return
         record = self._model.pipelines.get(self.region, self.pipeline)
         if record is None:
             raise GoneError

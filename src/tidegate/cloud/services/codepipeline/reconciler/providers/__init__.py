@@ -9,6 +9,7 @@ from tidegate.cloud.clock import Clock
 from tidegate.cloud.services.codepipeline.action_types import TypeName
 from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts
 from tidegate.cloud.services.codepipeline.reconciler.providers.approval import ManualApproval
+from tidegate.cloud.services.codepipeline.reconciler.providers.cloudformation import CloudFormationDeploy
 from tidegate.cloud.services.codepipeline.reconciler.providers.codebuild import CodeBuildAction
 from tidegate.cloud.services.codepipeline.reconciler.providers.codecommit import Archives, CodeCommitSource
 from tidegate.cloud.services.codepipeline.reconciler.providers.ecs import EcsDeploy
@@ -27,5 +28,6 @@ def providers(artifacts: Artifacts, archives: Archives, calls: Calls, clock: Clo
         TypeName("Test", "CodeBuild"): codebuild,
         TypeName("Approval", "Manual"): ManualApproval(),
         TypeName("Deploy", "ECS"): EcsDeploy(artifacts),
-        TypeName("Deploy", "S3"): S3Deploy(artifacts),
+        TypeName("Deploy", "CloudFormation"): CloudFormationDeploy(artifacts),
+        TypeName("Deploy", "S3"): S3Deploy(artifacts, clock),
     }

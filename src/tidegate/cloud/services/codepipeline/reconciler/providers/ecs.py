@@ -181,14 +181,13 @@ async def _deploy(
         answer = await session("ecs", "update_service", cluster=cluster, service=service, taskDefinition=revision)
         described = answer["service"]
     deployment = _deployments_of(described, revision)[0]
-    _, _, region, account, _, _ = described["serviceArn"].split(":", 5)
-    name, place = described["serviceName"], described["clusterArn"].rpartition("/")[2]
+    place, name = described["clusterArn"].rpartition("/")[2], described["serviceName"]
     run.keep(
         deployment=deployment["id"],
-        waits_for=["ecs.service", region, place, name],
+        waits_for=["ecs.service", run.region, place, name],
         external_id=deployment["id"],
-        external_url=console(region, f"ecs/home?region={region}#/clusters/{place}/services/{name}/events"),
-        summary=f"{revision.rpartition('/')[2]} is being deployed to the service {name} of the account {account}",
+        external_url=console(run.region, f"ecs/home?region={run.region}#/clusters/{place}/services/{name}/events"),
+        summary=f"Deploying {revision.rpartition('/')[2]} to the service {name}",
     )
     return described
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import zipfile
+from pathlib import Path
 from typing import Any
 
-from tidegate.cloud.call import RoleSession
+from tidegate.cloud.call import Body, FileSlice, RoleSession
+from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.codepipeline.configuration import is_true
 from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts
@@ -27,13 +29,14 @@ from tidegate.cloud.services.codepipeline.reconciler.run import (
 class S3Deploy:
     """Puts objects; done twice after a kill, it puts the same."""
 
-    def __init__(self, artifacts: Artifacts) -> None:
+    def __init__(self, artifacts: Artifacts, clock: Clock) -> None:
         self._artifacts = artifacts
+        self._clock = clock
 
     async def advance(self, run: ActionRun) -> Done:
         """Put the artifact into the bucket, or each file that is in it."""
         session, configuration = await run.session(), run.configuration
-        bucket, key = configuration["BucketName"], configuration.get("ObjectKey", "")
+        bucket, key = configuration["BucketName"], self._key(run)
         headers = {
             member: configuration[name]
             for name, member in (("CannedACL", "ACL"), ("CacheControl", "CacheControl"))
@@ -42,8 +45,7 @@ class S3Deploy:
         (place,) = run.inputs.values()
         async with self._artifacts.fetched(session, place) as archive:
             if not is_true(configuration, "Extract"):
-                content = await asyncio.to_thread(_whole, archive)
-                await _put(session, bucket, key, content, "application/zip", headers)
+                await _put(session, bucket, key, _whole(archive), "application/zip", headers)
                 return Done(summary=f"Deployed to s3://{bucket}/{key}")
             folder = f"{key.strip('/')}/" if key.strip("/") else ""
             files = [each for each in archive.infolist() if not each.is_dir()]
@@ -53,14 +55,25 @@ class S3Deploy:
                 await _put(session, bucket, folder + each.filename, content, kind, headers)
         return Done(summary=f"Deployed {len(files)} files to s3://{bucket}/{folder}")
 
+    def _key(self, run: ActionRun) -> str:
+        """Return the object key, with the values of `{datetime}` and `{uuid}`, which stay the same."""
+        key = run.configuration.get("ObjectKey", "")
+        if "{datetime}" not in key and "{uuid}" not in key:
+            return key
+        if "key" not in run.progress:
+            moment = f"{run.now:%Y-%m-%d_%H-%M-%S}"
+            run.keep(key=key.replace("{datetime}", moment).replace("{uuid}", self._clock.new_id()))
+        return str(run.progress["key"])
 
-def _whole(archive: zipfile.ZipFile) -> bytes:
-    assert archive.filename is not None
-    with open(archive.filename, "rb") as file:  # noqa: PTH123 - the name is text
-        return file.read()
+
+def _whole(archive: zipfile.ZipFile) -> FileSlice:
+    path = Path(str(archive.filename))
+    return FileSlice(path, 0, path.stat().st_size)
 
 
-async def _put(session: RoleSession, bucket: str, key: str, content: bytes, kind: str, headers: dict[str, Any]) -> None:
+async def _put(
+    session: RoleSession, bucket: str, key: str, content: Body | bytes, kind: str, headers: dict[str, Any]
+) -> None:
     try:
         await session("s3", "put_object", Bucket=bucket, Key=key, Body=content, ContentType=kind, **headers)
     except ServiceError as error:
