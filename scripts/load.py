@@ -34,6 +34,14 @@ class Load:
         """Return how many requests were sent."""
         return self.answers.total() + self.failures.total()
 
+    def wait_for(self, text: str, seconds: float = 30.0) -> None:
+        """Wait until an answer has been seen; fail when it is not in time."""
+        deadline = time.monotonic() + seconds
+        while text not in self.answers:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{text!r} was not seen within {seconds:.0f} s: {dict(self.answers)}")
+            time.sleep(0.02)
+
     def __enter__(self) -> Load:
         for thread in self._threads:
             thread.start()

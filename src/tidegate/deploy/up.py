@@ -141,10 +141,13 @@ class Deployment:
 
     def _plan_service(self, name: str, image: str | None) -> StackPlan:
         project = self._project
+        count = project.manifest.services[name].count
         found = running(project, name)
+        # what autoscaling has decided stands, within the manifest's bounds
+        desired = min(max(found.desired, count.min), count.max) if found else count.desired
         parameters = {
             names.IMAGE_PARAMETER: found.image if found else image or "not-built-yet",
-            names.COUNT_PARAMETER: str(found.desired if found else project.manifest.services[name].count.desired),
+            names.COUNT_PARAMETER: str(desired),
         }
         template = service_template(project.manifest, project.environment, name)
         return self._here.plan(names.service_stack(project.app, project.environment, name), template, parameters)
