@@ -16,5 +16,8 @@ check: setup
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 
+bench: setup
+	@for each in local_cloud command_line push_to_live; do PYTHONPATH=.:scripts .venv/bin/python -m benchmarks.$$each || exit 1; done
+
 clean:
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -65,7 +65,7 @@ def test_the_whole_way(app: App) -> None:
         app.version(4)
         told = app.error("push")
         assert "Deploy" in told
-        assert "rolled back" in told
+        assert "circuit breaker" in told
         assert app.answer() == "hello, version 3"
     assert load.failures == {}
     assert set(load.answers) == {"hello, version 1", "hello, version 2", "hello, version 3"}
