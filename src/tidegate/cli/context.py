@@ -13,7 +13,7 @@ import typer
 from tidegate.cli.output import note
 from tidegate.cli.progress import make_progress
 from tidegate.deploy.errors import UserError
-from tidegate.deploy.local_cloud import default_data_dir, runs_on
+from tidegate.deploy.local_cloud import default_data_dir, require, runs_on
 
 if TYPE_CHECKING:
     from tidegate.deploy.project import Project
@@ -47,6 +47,7 @@ def opened(
     data_dir = default_data_dir(os.environ)
     if start and environment == LOCAL and "AWS_ENDPOINT_URL" not in os.environ:
         ensure_local_cloud(data_dir)
+        ensure_engine(data_dir)
     chosen = region or (manifest.environments[environment].region if environment in manifest.environments else None)
     session = open_session(environment, os.environ, data_dir, region=chosen, profile=profile)
     progress, pace = make_progress(), Pace()
@@ -83,3 +84,12 @@ def ensure_local_cloud(data_dir: Path) -> None:
 
         note("The local cloud does not run: starting it")
         start_detached(data_dir, 4650, "000000000000", "us-east-1")
+
+
+def ensure_engine(data_dir: Path) -> None:
+    """Raise `UserError` where the local cloud has no container engine to run anything on."""
+    fault = require(data_dir).engine_fault()
+    if fault:
+        what, _, rest = fault.partition(": ")
+        why, _, next_step = rest.partition("; ")
+        raise UserError(what, why, next_step)

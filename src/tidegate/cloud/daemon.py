@@ -140,7 +140,12 @@ class Cloud:
         for add_service in SERVICES:
             add_service(self.parts)
         self.parts.routes[PREFIX] = Control(
-            {("GET", "status"): self._status, ("POST", "reset"): self._reset, ("POST", "stop"): self._stop},
+            {
+                ("GET", "status"): self._status,
+                ("GET", "engine"): self._engine,
+                ("POST", "reset"): self._reset,
+                ("POST", "stop"): self._stop,
+            },
             self.keys.token,
             self.keys.access_key,
             self.parts.credential,
@@ -183,6 +188,14 @@ class Cloud:
 
     async def _status(self) -> Mapping[str, Any]:
         return {"pid": os.getpid(), "account": self.settings.account, "region": self.settings.region}
+
+    async def _engine(self) -> Mapping[str, Any]:
+        """Say whether the container engine answers, and if not, why and what to do."""
+        try:
+            await self.parts.docker.engine.ping()
+        except EngineError as error:
+            return {"answers": False, "why": str(error)}
+        return {"answers": True, "why": ""}
 
     async def _reset(self) -> Mapping[str, Any]:
         self._loop.forget_all()

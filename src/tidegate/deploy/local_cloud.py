@@ -47,18 +47,22 @@ class LocalCloud:
             return False
         return True
 
+    def engine_fault(self) -> str:
+        """Return what keeps the container engine from being used (`what: why; what to do`), nothing if it answers."""
+        return str(json.loads(self._control("GET", "engine"))["why"])
+
     def stop(self) -> None:
         """Have the daemon stop, with everything it runs."""
         self._control("POST", "stop")
 
-    def _control(self, method: str, action: str) -> None:
+    def _control(self, method: str, action: str) -> bytes:
         import urllib.request  # slow to import, and needed by few commands
 
         request = urllib.request.Request(  # noqa: S310 - the scheme is the daemon's own
             f"{self.endpoint}/_tidegate/{action}", method=method, headers={"Authorization": f"Bearer {self.token}"}
         )
-        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
-            response.read()
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+            return bytes(response.read())
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:

@@ -25,6 +25,7 @@ CONTAINER_LABEL = "dev.tidegate.container"
 
 _EVENTS = ["start", "die", "oom", "destroy", "health_status"]
 _FRACTION = re.compile(r"(\.\d{6})\d+")
+_UNREACHABLE = 900  # the client library's status for an engine that it cannot connect to
 _FIRST_RETRY = 0.25
 _LONGEST_RETRY = 5.0
 
@@ -105,10 +106,20 @@ class Engine:
         try:
             yield docker
         except aiodocker.DockerError as error:
+            if error.status == _UNREACHABLE:
+                raise EngineError(
+                    f"container engine: it does not answer at {self._url or 'its usual address'}; start it (Docker "
+                    "Desktop, or: systemctl start docker), or name another in DOCKER_HOST"
+                ) from error
             kind = NotFoundError if error.status == 404 else RefusedError
             raise kind(error.status, error.message) from error
         except (aiohttp.ClientConnectionError, ConnectionError, TimeoutError) as error:
             raise EngineError(f"container engine: it does not answer ({error}); start it again") from error
+
+    async def ping(self) -> None:
+        """Return if the engine answers; raise `EngineError` if not."""
+        async with self.client() as docker:
+            await docker.version()
 
     async def info(self) -> Mapping[str, Any]:
         """Return what the engine says of itself (`Architecture`, `OperatingSystem`, `OSType`)."""
