@@ -663,5 +663,5 @@ def test_a_rule_starts_a_build_on_a_push(cloud: Daemon, tmp_path: Path) -> None:
     (identity,) = wait_for(lambda: codebuild.list_builds()["ids"], bool)
     done = finished(cloud, identity)
     assert f"\nbuilt {commit}\n" in log_of(cloud, done)
-    assert done["initiator"].startswith("starter/events-")
+    assert done["initiator"] == "rule/push"
     assert codebuild.list_builds()["ids"] == [identity]

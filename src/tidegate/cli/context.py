@@ -13,7 +13,7 @@ import typer
 from tidegate.cli.output import note
 from tidegate.cli.progress import make_progress
 from tidegate.deploy.errors import UserError
-from tidegate.deploy.local_cloud import default_data_dir, require, runs_on
+from tidegate.deploy.local_cloud import default_data_dir, last_port, require, runs_on
 
 if TYPE_CHECKING:
     from tidegate.deploy.project import Project
@@ -46,8 +46,8 @@ def opened(
     manifest = load_manifest(repository.root, environment)
     data_dir = default_data_dir(os.environ)
     if start and environment == LOCAL and "AWS_ENDPOINT_URL" not in os.environ:
-        ensure_local_cloud(data_dir)
-        ensure_engine(data_dir)
+        started = ensure_local_cloud(data_dir)
+        ensure_engine(data_dir, started=started)
     chosen = region or (manifest.environments[environment].region if environment in manifest.environments else None)
     session = open_session(environment, os.environ, data_dir, region=chosen, profile=profile)
     progress, pace = make_progress(), Pace()
@@ -77,19 +77,39 @@ def load_manifest(root: Path, environment: str | None) -> Manifest:
         raise UserError(FILE_NAME, "\n  ".join([first, *more]), f"edit {root / FILE_NAME}") from None
 
 
-def ensure_local_cloud(data_dir: Path) -> None:
-    """Start the local cloud if none runs on this folder."""
-    if not runs_on(data_dir):
-        from tidegate.cli.local import start_detached
+def ensure_local_cloud(data_dir: Path) -> bool:
+    """Start the local cloud if none runs on this folder; return whether it was started."""
+    if runs_on(data_dir):
+        return False
+    from tidegate.cli.local import DEFAULT_ACCOUNT, DEFAULT_PORT, DEFAULT_REGION, start_detached
 
-        note("The local cloud does not run: starting it")
-        start_detached(data_dir, 4650, "000000000000", "us-east-1")
+    note("The local cloud does not run: starting it")
+    port = last_port(data_dir) or DEFAULT_PORT
+    try:
+        start_detached(data_dir, port, DEFAULT_ACCOUNT, DEFAULT_REGION)
+    except UserError as error:
+        if error.what == f"port {port}":
+            next_step = f"stop that program, or tidegate local start --detach --port {port + 1}"
+            raise UserError(error.what, error.why, next_step) from None
+        raise
+    return True
 
 
-def ensure_engine(data_dir: Path) -> None:
-    """Raise `UserError` where the local cloud has no container engine to run anything on."""
-    fault = require(data_dir).engine_fault()
-    if fault:
-        what, _, rest = fault.partition(": ")
-        why, _, next_step = rest.partition("; ")
+def ensure_engine(data_dir: Path, *, started: bool) -> None:
+    """Raise `UserError` where the local cloud has no container engine to run anything on.
+
+    It takes DOCKER_HOST when it starts. So one that was `started` for nothing ends again, and the next command
+    starts it with what is set then.
+    """
+    cloud = require(data_dir)
+    fault = cloud.engine_fault()
+    if not fault:
+        return
+    what, _, rest = fault.partition(": ")
+    why, _, next_step = rest.partition("; ")
+    if started:
+        from tidegate.cli.local import stop_running
+
+        stop_running(cloud)
         raise UserError(what, why, next_step)
+    raise UserError(what, why, f"{next_step}, then tidegate local stop and this command again")

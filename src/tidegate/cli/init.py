@@ -45,7 +45,7 @@ def init(
         _write(root / "buildspec.yml", BUILDSPEC),
     ]
     if any(written):
-        say(f"Commit them, then: git add {FILE_NAME} buildspec.yml && git commit -m 'Deploy with Tidegate'")
+        say(f"Commit them: git add {FILE_NAME} buildspec.yml && git commit -m 'Deploy with Tidegate'")
     say("To see what would be made: tidegate plan. To make it on this machine: tidegate up")
 
 

@@ -14,7 +14,7 @@ import typer
 
 from tidegate.cli.output import note, say, show_json
 from tidegate.deploy.errors import UserError
-from tidegate.deploy.local_cloud import LocalCloud, default_data_dir, find, require, runs_on
+from tidegate.deploy.local_cloud import LocalCloud, default_data_dir, find, last_port, require, runs_on
 
 app = typer.Typer(
     help="The local cloud: AWS's APIs on this machine, every resource real.",
@@ -26,21 +26,30 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="The folder of its state. Default: $TIDEGATE_DATA_DIR or the user's data folder."),
 ]
+DEFAULT_PORT, DEFAULT_ACCOUNT, DEFAULT_REGION = 4650, "000000000000", "us-east-1"
 _START_TIMEOUT = 20.0
 _STOP_TIMEOUT = 60.0
 
 
 @app.command()
 def start(
-    port: Annotated[int, typer.Option(help="The one port of all APIs, the registry and git.")] = 4650,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65_535,
+            help=f"The one port of all APIs, the registry and git. Default: the last one, {DEFAULT_PORT} at first.",
+        ),
+    ] = None,
     data_dir: DataDir = None,
-    account: Annotated[str, typer.Option(help="The account number: 12 digits.")] = "000000000000",
-    region: Annotated[str, typer.Option(help="The region that `local env` names.")] = "us-east-1",
+    account: Annotated[str, typer.Option(help="The account number: 12 digits.")] = DEFAULT_ACCOUNT,
+    region: Annotated[str, typer.Option(help="The region that `local env` names.")] = DEFAULT_REGION,
     detach: Annotated[bool, typer.Option("--detach", help="Return once it answers.")] = False,
 ) -> None:
     """Start the local cloud. Example: tidegate local start --detach"""
     folder = _folder(data_dir)
     running = find(folder)
+    port = port or last_port(folder) or DEFAULT_PORT
     if running is not None and detach:
         say(f"The local cloud already answers at {running.endpoint}")
         return
@@ -52,7 +61,7 @@ def start(
     from tidegate.cloud import daemon
 
     if running is None:
-        note(f"The local cloud serves on http://127.0.0.1:{port} until Ctrl-C; its log is {folder / daemon.LOG_FILE}")
+        note(f"The local cloud starts on http://127.0.0.1:{port}, until Ctrl-C; its log is {folder / daemon.LOG_FILE}")
     sys.exit(daemon.main(_arguments(folder, port, account, region)))
 
 
@@ -121,7 +130,10 @@ def reset(
 
 def start_detached(folder: Path, port: int, account: str, region: str) -> LocalCloud:
     """Start the daemon as a process of its own and return once it answers; raise `UserError` if it does not."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(str(folder), str(error.strerror), "choose another folder with --data-dir") from error
     output = folder / "start.log"
     command = [sys.executable, "-m", "tidegate.cloud.daemon", *_arguments(folder, port, account, region)]
     with output.open("wb") as log, Path(os.devnull).open("rb") as nothing:
@@ -143,10 +155,7 @@ def start_detached(folder: Path, port: int, account: str, region: str) -> LocalC
             return cloud
         ended, _ = os.waitpid(pid, os.WNOHANG)
         if ended:
-            reason = output.read_text().strip().removeprefix("error: ").splitlines() or ["the daemon ended"]
-            what, _, why = reason[-1].partition(": ")
-            why, _, then = why.partition("; ")
-            raise UserError(what, why, then or f"see {output}")
+            raise _last_word(output)
         time.sleep(0.01)
     raise UserError("local cloud", f"it did not answer within {_START_TIMEOUT:.0f} s", f"see {folder / 'daemon.log'}")
 
@@ -163,6 +172,16 @@ def stop_running(cloud: LocalCloud) -> None:
             return
         time.sleep(0.02)
     raise UserError("local cloud", f"process {cloud.pid} does not end", f"kill -9 {cloud.pid}")
+
+
+def _last_word(output: Path) -> UserError:
+    """Return the error with which a daemon ended, as it prints it."""
+    lines = output.read_text().splitlines()
+    if len(lines) > 1 and lines[-1].startswith("  next: "):
+        what, _, why = lines[-2].removeprefix("error: ").partition(": ")
+        return UserError(what, why, lines[-1].removeprefix("  next: "))
+    # it did not foresee this: the last line is that of a traceback
+    return UserError("local cloud", lines[-1] if lines else "it ended at its start", f"see {output}")
 
 
 def _folder(data_dir: Path | None) -> Path:

@@ -19,6 +19,8 @@ from typing import Any, Protocol, TypeVar
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import not_offered
 
+CLOUDFORMATION = "cloudformation.amazonaws.com"
+
 Request = Mapping[str, Any]
 Response = Mapping[str, Any]
 
@@ -68,6 +70,12 @@ class Context:
     def account(self) -> str:
         """The twelve digits of the account that the request is made in."""
         return self.principal.account
+
+    @property
+    def for_cloudformation(self) -> bool:
+        """Whether CloudFormation makes this request, for a user or as a stack's role: its own tags are let through."""
+        source = self.principal.source or ""
+        return self.conditions.get("aws:calledvia") == CLOUDFORMATION or source.startswith("arn:aws:cloudformation:")
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource in this request's region and account."""
@@ -210,10 +218,13 @@ class Dispatcher:
         found = self._operations.get((service, name))
         if found is None:
             raise not_offered(f"{service}:{_camel(name)}")
+        if coerce:  # first, for `refuse` has the names as the model writes them
+            request = self._validate(service, name, request, coerce=True)
         for path in found.declaration.refuse:
             if _present(request, path.split(".")):
                 raise not_offered(f"{service}:{_camel(name)} {path}")
-        request = self._validate(service, name, request, coerce=coerce)
+        if not coerce:
+            request = self._validate(service, name, request, coerce=False)
         if not found.declaration.open_to_all:
             self._check(context, found, request)
         return await found.handler(context, request) or {}
@@ -282,9 +293,13 @@ class Calls:
         self._dispatcher = dispatcher
         self._account = account
 
-    def as_principal(self, principal: Principal, region: str) -> Caller:
-        """Call on behalf of somebody whose identity is known: the caller of an operation, or a stored one."""
-        return Caller(self._dispatcher, principal, region)
+    def as_principal(self, principal: Principal, region: str, *, via: str | None = None) -> Caller:
+        """Call on behalf of somebody whose identity is known: the caller of an operation, or a stored one.
+
+        `via` is the service that does so; policies know it as `aws:CalledVia`.
+        """
+        conditions = {} if via is None else {"aws:viaawsservice": "true", "aws:calledvia": via}
+        return Caller(self._dispatcher, principal, region, conditions)
 
     def as_service(self, service: str, region: str) -> Caller:
         """Call as an AWS service itself (`ecs.amazonaws.com`): with its service-linked permissions."""

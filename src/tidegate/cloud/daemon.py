@@ -47,7 +47,7 @@ from tidegate.cloud.wiring import SERVICES, Parts, add_iam_and_sts
 STATE_FILE = "daemon.json"
 LOG_FILE = "daemon.log"
 LOCK_FILE = "lock"
-ENDPOINTS_FILE = "endpoints"  # every address the registry has had: image names begin with them
+ENDPOINTS_FILE = "endpoints"  # every address the registry has had, the last at the end: image names begin with them
 DEFAULT_PORT = 4650
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
@@ -224,7 +224,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         start(Settings(folder, options.port, options.account, options.region, docker_host))
     except (StartError, StateError, PortTakenError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the daemon's own last word
+        why, _, next_step = str(error).partition("; ")
+        print(f"error: {why}\n  next: {next_step}", file=sys.stderr)  # noqa: T201 - the daemon's own last word
         return 1
     return 0
 
@@ -298,8 +299,8 @@ async def _run(settings: Settings, sock: socket.socket) -> None:
 def _remember_endpoint(data_dir: Path, endpoint: str) -> None:
     path = data_dir / ENDPOINTS_FILE
     known = path.read_text().split() if path.exists() else []
-    if endpoint not in known:
-        path.write_text("\n".join([*known, endpoint]) + "\n")
+    others = [each for each in known if each != endpoint]
+    path.write_text("\n".join([*others, endpoint]) + "\n")
 
 
 @contextlib.contextmanager

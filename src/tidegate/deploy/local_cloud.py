@@ -12,6 +12,7 @@ from tidegate.deploy.errors import UserError
 
 _STATE_FILE = "daemon.json"
 _LOCK_FILE = "lock"
+_ENDPOINTS_FILE = "endpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,20 @@ def runs_on(data_dir: Path) -> bool:
     try:
         with (data_dir / _LOCK_FILE).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except BlockingIOError:
         return True
     return False
+
+
+def last_port(data_dir: Path) -> int | None:
+    """Return the port of the local cloud that ran on this folder last: git remotes and image names have it in them."""
+    try:
+        endpoints = (data_dir / _ENDPOINTS_FILE).read_text().split()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return int(endpoints[-1].rpartition(":")[2]) if endpoints else None
 
 
 def find(data_dir: Path) -> LocalCloud | None:

@@ -42,10 +42,16 @@ class Repository:
     @classmethod
     def containing(cls, folder: Path, environ: Mapping[str, str]) -> Repository:
         """Return the repository that a folder is in; raise `UserError` where it is in none."""
+        folder = folder.absolute()
+        if not folder.is_dir():
+            raise UserError(str(folder), "there is no such folder", "name the repository with --directory")
         try:
             result = cls(folder, environ)._git("rev-parse", "--show-toplevel")
         except FileNotFoundError:
             raise UserError("git", "it is not installed", "apt install git, or brew install git") from None
+        if "dubious ownership" in result.stderr:
+            next_step = f"git config --global --add safe.directory {folder}"
+            raise UserError(str(folder), "it belongs to another user, so that git does not trust it", next_step)
         if result.returncode:
             raise UserError(str(folder), "it is not a git repository", "git init && git add . && git commit -m first")
         return cls(Path(result.stdout.strip()), environ)
@@ -65,6 +71,13 @@ class Repository:
     def has(self, path: str) -> bool:
         """Return whether the commit that is checked out contains a file."""
         return self._git("cat-file", "-e", f"HEAD:{path}").returncode == 0
+
+    def text(self, path: str) -> str:
+        """Return a file as the commit that is checked out has it; raise `UserError` where it has none."""
+        result = self._git("show", f"HEAD:{path}")
+        if result.returncode:
+            raise UserError(path, "the commit that is checked out has none", f"git add {path} && git commit")
+        return result.stdout
 
     def uncommitted(self) -> list[str]:
         """Return the files that differ from the commit that is checked out."""

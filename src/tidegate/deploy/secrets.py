@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from botocore.exceptions import ClientError
+
+from tidegate.deploy.errors import UserError
 from tidegate.deploy.project import Project
 
 
 def missing_secrets(project: Project) -> Iterator[tuple[str, str]]:
-    """Yield the key's path and the parameter's name of every secret that does not exist."""
+    """Yield the key's path and the parameter's name of every secret that does not exist.
+
+    Raises `UserError` where nobody can tell.
+    """
     for service_name, service in project.manifest.services.items():
         for variable, reference in sorted(service.secrets.items()):
             name = "/" + reference.removeprefix("ssm:").lstrip("/")
             filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
-            found = project.session.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"]
+            path = f"services.{service_name}.secrets.{variable}"
+            try:
+                found = project.session.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"]
+            except ClientError as error:
+                raise UserError(
+                    path,
+                    error.response["Error"]["Message"],
+                    f"give it only to the environments that have it: environments.NAME.{path}",
+                ) from error
             if not found:
-                yield f"services.{service_name}.secrets.{variable}", name
+                yield path, name

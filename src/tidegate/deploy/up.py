@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tidegate.deploy.builds import Builds
+from tidegate.deploy.buildspec import check_buildspec
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.executions import Executions
 from tidegate.deploy.progress import StoppedError
@@ -60,6 +61,7 @@ class Deployment:
     def check(self) -> None:
         """Raise `UserError` for what would fail anyway, before anything is touched."""
         project = self._project
+        project.repository.head()
         for name, service in project.manifest.services.items():
             if not project.repository.has(service.build.dockerfile):
                 raise UserError(
@@ -73,9 +75,11 @@ class Deployment:
                 "the commit that is checked out has none: nothing would know how to build the image",
                 "tidegate init, then git add buildspec.yml && git commit",
             )
+        check_buildspec(project.repository.text("buildspec.yml"))
         project.session.account()
         for path, reference in missing_secrets(project):
-            raise UserError(path, f"there is no parameter {reference}", f"aws ssm put-parameter --name {reference} …")
+            command = f"aws ssm put-parameter --type SecureString --name {reference} --value file://…"
+            raise UserError(path, f"there is no parameter {reference}", f"{command}, then tidegate up")
 
     def plan(self) -> Plans:
         """Return what would change; nothing is changed."""

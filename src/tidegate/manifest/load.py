@@ -54,7 +54,7 @@ def parse(text: str, environment: str | None = None) -> Manifest:
         why = getattr(error, "problem", None) or str(error)
         raise ManifestError([Fault("", f"not YAML: {why}", None if mark is None else mark.line + 1)]) from None
     if not isinstance(document, dict):
-        raise ManifestError([Fault("", "it is empty, or not a mapping of keys; run tidegate init")])
+        raise ManifestError([Fault("", "it is empty, or not a mapping of keys")])
     manifest = _validated(Manifest, document, (), lines)
     _check_names(manifest, lines)
     if environment is None:

@@ -18,17 +18,17 @@ phases:
       - aws ecr get-login-password | docker login --username AWS --password-stdin ${REPOSITORY_URI%%/*}
       - IMAGE=$REPOSITORY_URI:${CODEBUILD_RESOLVED_SOURCE_VERSION:0:12}
       # a commit is built once: when its image is there, it is used; else the last image gives its layers
-      - docker pull --quiet $IMAGE || docker pull --quiet $REPOSITORY_URI:latest || echo No image yet
+      - if docker pull --quiet $IMAGE; then BUILT=yes; else docker pull --quiet $REPOSITORY_URI:latest || echo No image yet; fi
   build:
     commands:
       - >-
-        docker image inspect $IMAGE >/dev/null 2>&1 ||
+        test -n "$BUILT" ||
         docker build $BUILD_OPTIONS --build-arg BUILDKIT_INLINE_CACHE=1 --cache-from $REPOSITORY_URI:latest
         --tag $IMAGE --file $DOCKERFILE $BUILD_CONTEXT
       - docker tag $IMAGE $REPOSITORY_URI:latest
   post_build:
     commands:
-      - docker push --quiet $IMAGE
+      - test -n "$BUILT" || docker push --quiet $IMAGE
       - docker push --quiet $REPOSITORY_URI:latest
       # what goes on is the digest, not the tag: every environment runs the very same image
       - DIGESTS=$(docker image inspect --format '{{join .RepoDigests " "}}' $IMAGE)

@@ -92,7 +92,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 def test_what_is_not_yaml() -> None:
     assert faults("app: [\n")[0].startswith("line 2, not YAML: ")
-    assert faults("") == ["it is empty, or not a mapping of keys; run tidegate init"]
+    assert faults("") == ["it is empty, or not a mapping of keys"]
 
 
 def test_a_manifest_that_is_not_there(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ One file a service: its model, its handlers, its controllers, the planes they dr
 """
 
 from tidegate.cloud.wiring.application_autoscaling import add_application_autoscaling
+from tidegate.cloud.wiring.cloudformation import add_cloudformation
 from tidegate.cloud.wiring.cloudwatch import add_cloudwatch
 from tidegate.cloud.wiring.codebuild import add_codebuild
 from tidegate.cloud.wiring.codecommit import add_codecommit
@@ -21,6 +22,7 @@ from tidegate.cloud.wiring.s3 import add_s3
 SERVICES = (
     add_elbv2,
     add_application_autoscaling,
+    add_cloudformation,
     add_cloudwatch,
     add_codebuild,
     add_codecommit,

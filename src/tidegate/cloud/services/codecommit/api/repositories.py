@@ -40,7 +40,7 @@ class RepositoriesApi:
         name = request["repositoryName"]
         if name.endswith(".git"):
             raise ServiceError("InvalidRepositoryNameException", f"The repository name {name} is not valid")
-        tags = _checked_tags({}, request.get("tags", {}))
+        tags = _checked_tags(context, {}, request.get("tags", {}))
         self._check_free(context, name)
         identity, now = self._clock.new_id(), self._clock.now()
         await self._repositories.create(identity)
@@ -161,7 +161,7 @@ class RepositoriesApi:
     async def tag_resource(self, context: Context, request: t.TagResourceInputTypeDef) -> Mapping[str, Any]:
         """Put tags on a repository."""
         record = self._by_arn(context, request["resourceArn"])
-        record["tags"] = _checked_tags(record["tags"], request["tags"])
+        record["tags"] = _checked_tags(context, record["tags"], request["tags"])
         self.model.repositories.put((context.region, record["metadata"]["repositoryName"]), record)
         return {}
 
@@ -208,10 +208,11 @@ class RepositoriesApi:
         }
 
 
-def _checked_tags(tags: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
-    if any(key.lower().startswith("aws:") for key in more):
+def _checked_tags(context: Context, tags: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    own = [key for key in more if context.for_cloudformation and key.startswith("aws:cloudformation:")]
+    if any(key.lower().startswith("aws:") and key not in own for key in more):
         raise ServiceError("InvalidSystemTagUsageException", "Tag keys cannot start with aws:")
     merged = {**tags, **more}
-    if len(merged) > _MOST_TAGS:
+    if sum(not key.startswith("aws:") for key in merged) > _MOST_TAGS:
         raise ServiceError("TooManyTagsException", f"A repository has at most {_MOST_TAGS} tags")
     return merged

@@ -50,7 +50,7 @@ class PipelinesApi:
     @operation(resource=_declared_arn, conditions=_tag_keys)
     async def create_pipeline(self, context: Context, request: t.CreatePipelineInputTypeDef) -> Mapping[str, Any]:
         """Create a pipeline; its first execution begins at once."""
-        pipeline, tags = completed(request["pipeline"]), checked_tags(request.get("tags", []))
+        pipeline, tags = completed(request["pipeline"]), checked_tags(context, request.get("tags", []))
         name = pipeline["name"]
         self._check_name(context, name)
         await self._check(context, pipeline)

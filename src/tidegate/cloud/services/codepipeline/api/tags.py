@@ -14,17 +14,23 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
 
 _MOST_TAGS = 50
+_CLOUDFORMATION = "aws:cloudformation:"  # what CloudFormation alone may begin a key with
 
 
-def checked_tags(tags: Sequence[t.TagTypeDef]) -> list[t.TagTypeDef]:
-    """Return a resource's tags, or raise where they cannot be."""
-    if len({each["key"] for each in tags}) != len(tags):
+def checked_tags(
+    context: Context, tags: Sequence[t.TagTypeDef], *, present: Sequence[t.TagTypeDef] = ()
+) -> list[t.TagTypeDef]:
+    """Return tags put over those of a resource, or raise where they cannot be."""
+    keys = {each["key"] for each in tags}
+    if len(keys) != len(tags):
         raise ServiceError("InvalidTagsException", "Tag keys must be unique")
-    if any(each["key"].startswith("aws:") for each in tags):
-        raise ServiceError("InvalidTagsException", "Tag keys cannot start with aws:")
-    if len(tags) > _MOST_TAGS:
+    for key in keys:
+        if key.startswith("aws:") and not (context.for_cloudformation and key.startswith(_CLOUDFORMATION)):
+            raise ServiceError("InvalidTagsException", "Tag keys cannot start with aws:")
+    merged = [*(each for each in present if each["key"] not in keys), *tags]
+    if sum(not each["key"].startswith("aws:") for each in merged) > _MOST_TAGS:
         raise ServiceError("TooManyTagsException", f"A resource has at most {_MOST_TAGS} tags")
-    return list(tags)
+    return merged
 
 
 def _resource(api: Any, context: Context, request: Mapping[str, Any]) -> str:
@@ -41,9 +47,7 @@ class TagsApi:
     async def tag_resource(self, context: Context, request: t.TagResourceInputTypeDef) -> Mapping[str, Any]:
         """Add tags to a pipeline."""
         region, name, record = self._find(request["resourceArn"])
-        added = checked_tags(request["tags"])
-        keys = {each["key"] for each in added}
-        record["tags"] = checked_tags([*(each for each in record["tags"] if each["key"] not in keys), *added])
+        record["tags"] = checked_tags(context, request["tags"], present=record["tags"])
         self.model.pipelines.put((region, name), record)
         return {}
 

@@ -74,7 +74,7 @@ def new_tags(
         for tag in specification.get("Tags", ()):
             if tag.get("Key") in tags:
                 raise ServiceError("InvalidParameterValue", f"Duplicate tag key '{tag.get('Key')}' specified.")
-            tags |= checked_tags([tag])
+            tags |= checked_tags(context, [tag])
     if tags:
         conditions = {"ec2:CreateAction": operation_name, "ec2:Region": context.region, **_request_tags(request)}
         api.calls.authorize(context, "ec2:CreateTags", context.arn("ec2", f"{noun.resource}/*"), conditions)
@@ -82,8 +82,9 @@ def new_tags(
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def checked_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return tags by key; raise InvalidParameterValue for those that EC2 does not take."""
+def checked_tags(context: Context, tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return tags by key; raise InvalidParameterValue for those that EC2 does not take from this caller."""
+    own = "aws:cloudformation:" if context.for_cloudformation else None
     checked = {}
     for tag in tags:
         key, value = tag.get("Key", ""), tag.get("Value", "")
@@ -91,7 +92,7 @@ def checked_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
             raise ServiceError("InvalidParameterValue", "Tag keys must be between 1 and 128 characters in length.")
         if len(value) > 256:
             raise ServiceError("InvalidParameterValue", "Tag values must be at most 256 characters in length.")
-        if key.startswith("aws:") and not key.startswith("aws:cloudformation:"):
+        if key.startswith("aws:") and not (own and key.startswith(own)):
             raise ServiceError("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
         checked[key] = value
     return checked

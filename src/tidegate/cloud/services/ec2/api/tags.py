@@ -31,7 +31,7 @@ class TagsApi(Ec2Api):
     @ec2_operation("*/{Resources}")
     async def create_tags(self, context: Context, request: t.ClientCreateTagsRequestTypeDef) -> Mapping[str, Any]:
         """Put tags on resources, over those that they have."""
-        new = checked_tags(request["Tags"])  # type: ignore[arg-type]
+        new = checked_tags(context, request["Tags"])  # type: ignore[arg-type]
         found = [self._find(context.region, each) for each in request["Resources"]]
         with self.model.store.transaction():
             for noun, key, record in found:

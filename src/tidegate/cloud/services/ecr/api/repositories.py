@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types_boto3_ecr import type_defs as t
 
 _MOST_TAGS = 50
+_CLOUDFORMATION = "aws:cloudformation:"  # what CloudFormation alone may begin a key with
 _LONGEST_KEY, _LONGEST_VALUE = 128, 256
 
 
@@ -67,7 +68,7 @@ class RepositoriesApi:
             raise not_offered(f"ecr:CreateRepository encryptionType {encryption['encryptionType']}")
         if "kmsKey" in encryption:
             raise invalid("encryptionConfiguration", "kmsKey can only be used with encryption type KMS")
-        tags = _merged([], request.get("tags", []))
+        tags = _merged(context, [], request.get("tags", []))
         arn = self.model.arn(context.region, name)
         if tags:
             self._calls.authorize(context, "ecr:TagResource", arn, _request_tags(request))
@@ -152,7 +153,7 @@ class RepositoriesApi:
     async def tag_resource(self, context: Context, request: t.TagResourceRequestTypeDef) -> Mapping[str, Any]:
         """Add tags to a repository."""
         key, record = self._by_arn(request["resourceArn"])
-        record["tags"] = _merged(record["tags"], request["tags"])
+        record["tags"] = _merged(context, record["tags"], request["tags"])
         self.model.repositories.put(key, record)
         return {}
 
@@ -197,7 +198,7 @@ def _mutability(request: Mapping[str, Any]) -> t.RepositoryTypeDef:
     }
 
 
-def _merged(tags: Sequence[t.TagTypeDef], more: Sequence[t.TagTypeDef]) -> list[t.TagTypeDef]:
+def _merged(context: Context, tags: Sequence[t.TagTypeDef], more: Sequence[t.TagTypeDef]) -> list[t.TagTypeDef]:
     for tag in more:
         if not 1 <= len(tag["Key"]) <= _LONGEST_KEY or len(tag["Value"]) > _LONGEST_VALUE:
             raise ServiceError(
@@ -205,9 +206,10 @@ def _merged(tags: Sequence[t.TagTypeDef], more: Sequence[t.TagTypeDef]) -> list[
                 "Tag keys can have a maximum character length of 128 characters, and tag values can have a maximum "
                 "length of 256 characters.",
             )
-        if tag["Key"].lower().startswith("aws:"):
+        own = context.for_cloudformation and tag["Key"].startswith(_CLOUDFORMATION)
+        if tag["Key"].lower().startswith("aws:") and not own:
             raise ServiceError("InvalidTagParameterException", "Tag keys that start with aws: are reserved.")
     values = {tag["Key"]: tag["Value"] for tag in [*tags, *more]}
-    if len(values) > _MOST_TAGS:
+    if sum(not key.startswith("aws:") for key in values) > _MOST_TAGS:
         raise ServiceError("TooManyTagsException", f"A repository can have at most {_MOST_TAGS} tags.")
     return [{"Key": key, "Value": value} for key, value in values.items()]

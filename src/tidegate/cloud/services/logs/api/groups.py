@@ -50,7 +50,7 @@ class GroupsApi:
         if self.model.groups.get(context.region, name) is not None:
             raise ServiceError("ResourceAlreadyExistsException", "The specified log group already exists")
         tags = dict(request.get("tags", {}))
-        _check_tags(tags)
+        _check_tags(context, tags, tags)
         self.model.groups.put(
             (context.region, name), {"name": name, "created": milliseconds(self._clock), "tags": tags}
         )
@@ -158,7 +158,7 @@ class GroupsApi:
     def _tag(self, context: Context, name: str, tags: Mapping[str, str]) -> dict[str, Any]:
         group = find_group(self.model, context, name)
         group["tags"] = {**group["tags"], **tags}
-        _check_tags(group["tags"])
+        _check_tags(context, tags, group["tags"])
         self.model.groups.put((context.region, name), group)
         return {}
 
@@ -190,8 +190,9 @@ def _named(request: Mapping[str, Any]) -> str:
     return name_in(arn)
 
 
-def _check_tags(tags: Mapping[str, str]) -> None:
-    if len(tags) > _MOST_TAGS:
+def _check_tags(context: Context, given: Mapping[str, str], merged: Mapping[str, str]) -> None:
+    if sum(not key.startswith("aws:") for key in merged) > _MOST_TAGS:
         raise ServiceError("TooManyTagsException", f"A resource can have at most {_MOST_TAGS} tags.")
-    if any(key.lower().startswith("aws:") for key in tags):
+    own = [key for key in given if context.for_cloudformation and key.startswith("aws:cloudformation:")]
+    if any(key.lower().startswith("aws:") and key not in own for key in given):
         raise invalid("aws: prefixed tag key names are not allowed for external use.")

@@ -90,7 +90,7 @@ class BucketsApi:
             },
         }
         if configuration.get("Tags"):
-            record["tags"] = checked_tags(configuration["Tags"], 50)
+            record["tags"] = checked_tags(configuration["Tags"], 50, for_cloudformation=context.for_cloudformation)
         self.model.buckets.put((name,), record)
         return answer
 

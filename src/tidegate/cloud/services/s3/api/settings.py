@@ -217,7 +217,10 @@ class SettingsApi:
     ) -> Mapping[str, Any]:
         """Replace a bucket's tags."""
         bucket = find_bucket(self.model, context, request)
-        bucket["tags"] = checked_tags(request["Tagging"]["TagSet"], 50)
+        tags, ours = request["Tagging"]["TagSet"], context.for_cloudformation
+        system = [tag for tag in bucket.get("tags", ()) if tag["Key"].startswith("aws:") and not ours]
+        # what CloudFormation has put stays, whether or not the request repeats it
+        bucket["tags"] = system + checked_tags([tag for tag in tags if tag not in system], 50, for_cloudformation=ours)
         self.model.buckets.put((bucket["name"],), bucket)
         return {}
 
@@ -227,7 +230,9 @@ class SettingsApi:
     ) -> Mapping[str, Any]:
         """Remove a bucket's tags."""
         bucket = find_bucket(self.model, context, request)
-        bucket.pop("tags", None)
+        bucket["tags"] = [
+            tag for tag in bucket.get("tags", ()) if tag["Key"].startswith("aws:") and not context.for_cloudformation
+        ]
         self.model.buckets.put((bucket["name"],), bucket)
         return {}
 

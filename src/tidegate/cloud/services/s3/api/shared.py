@@ -275,10 +275,10 @@ def tags_in(text: str) -> list[t.TagTypeDef]:
     return checked_tags([{"Key": key, "Value": value} for key, value in parse_qsl(text, keep_blank_values=True)], 10)
 
 
-def checked_tags(tags: Iterable[t.TagTypeDef], most: int) -> list[t.TagTypeDef]:
-    """Return tags that may be put; raise InvalidTag, or BadRequest for too many."""
+def checked_tags(tags: Iterable[t.TagTypeDef], most: int, *, for_cloudformation: bool = False) -> list[t.TagTypeDef]:
+    """Return tags that may be put, CloudFormation's own by it alone; raise InvalidTag, or BadRequest for too many."""
     checked = [{"Key": tag["Key"], "Value": tag["Value"]} for tag in tags]
-    if len(checked) > most:
+    if sum(not tag["Key"].startswith("aws:") for tag in checked) > most:
         what = (
             "Object tags cannot be greater than 10" if most == 10 else f"Bucket tag count cannot be greater than {most}"
         )
@@ -288,7 +288,7 @@ def checked_tags(tags: Iterable[t.TagTypeDef], most: int) -> list[t.TagTypeDef]:
             raise ServiceError("InvalidTag", "The TagKey you have provided is invalid", TagKey=tag["Key"])
         if len(tag["Value"]) > 256:
             raise ServiceError("InvalidTag", "The TagValue you have provided is invalid", TagKey=tag["Key"])
-        if tag["Key"].startswith("aws:"):
+        if tag["Key"].startswith("aws:") and not (for_cloudformation and tag["Key"].startswith("aws:cloudformation:")):
             raise ServiceError("InvalidTag", "System tags cannot be added/updated by requester")
     if len({tag["Key"] for tag in checked}) < len(checked):
         raise ServiceError("InvalidTag", "Cannot provide multiple Tags with the same key")

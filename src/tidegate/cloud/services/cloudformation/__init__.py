@@ -1,0 +1,1 @@
+"""CloudFormation: templates made real, in dependency order, and taken back when they cannot be."""

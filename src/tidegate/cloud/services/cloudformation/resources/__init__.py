@@ -1,0 +1,28 @@
+"""One handler a resource type, by the type's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidegate.cloud.services.cloudformation.resources import (
+    autoscaling,
+    codebuild,
+    codecommit,
+    codepipeline,
+    ec2_network,
+    ec2_security,
+    ecr,
+    ecs,
+    elbv2,
+    events,
+    iam,
+    logs,
+    s3,
+)
+from tidegate.cloud.services.cloudformation.resources.handler import Handler
+
+_FILES = (
+    autoscaling, codebuild, codecommit, codepipeline, ec2_network, ec2_security, ecr, ecs, elbv2, events, iam, logs, s3,
+)  # fmt: skip
+
+HANDLERS: Mapping[str, Handler] = {handler.type: handler for each in _FILES for handler in each.HANDLERS}

@@ -1,0 +1,1 @@
+"""Templates: read, checked, and evaluated. Pure: nothing here calls a service."""

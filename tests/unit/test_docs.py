@@ -1,0 +1,170 @@
+"""README and guide say what the program does: commands, options, manifest keys, error messages.
+
+To print the table of the manifest's keys: python -m tests.unit.test_docs
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import pytest
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from tidegate.cli.main import app
+from tidegate.cloud.daemon import Cloud, Settings
+from tidegate.manifest import Manifest, parse
+from tidegate.manifest.model import FARGATE_SIZES
+
+ROOT = Path(__file__).parents[2]
+README, GUIDE = ROOT / "README.md", ROOT / "docs" / "guide.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EVERYWHERE = {"--help", "--debug"}
+
+
+def commands(group: Any = None, name: str = "tidegate") -> Iterator[tuple[str, Any]]:
+    """Yield every command with its whole name."""
+    tree: Any = group or typer.main.get_command(app)
+    for word, command in tree.commands.items():
+        if getattr(command, "commands", None):
+            yield from commands(command, f"{name} {word}")
+        else:
+            yield f"{name} {word}", command
+
+
+def code(text: str) -> Iterator[str]:
+    """Yield the code of a page: fenced and indented blocks line by line, and what stands between backticks."""
+    fenced = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    for block in fenced.findall(text):
+        yield from block.splitlines()
+    rest = fenced.sub("", text)
+    yield from re.findall(r"^ {4}(.*)$", rest, re.MULTILINE)
+    yield from re.findall(r"`([^`\n]+)`", rest)
+
+
+def typed(text: str) -> Iterator[list[str]]:
+    """Yield the words of every `tidegate …` that a page has somebody type."""
+    for line in code(text):
+        for words in re.findall(r"(?:^|[$&(] ?)tidegate((?: [\w./:-]+)+)", line.partition(" #")[0]):
+            yield words.split()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_every_command_that_is_named_exists(page: Path) -> None:
+    known = {name: {option for each in found.params for option in each.opts} for name, found in commands()}
+    groups = {name.rpartition(" ")[0] for name in known}
+    for words in typed(page.read_text()):
+        group = f"tidegate {words[0]}"
+        name = f"{group} {words[1]}" if group in groups and len(words) > 1 else group
+        assert name in known or name in groups, f"{page.name}: {name} is no command"
+        options = {word for word in words if word.startswith("-")}
+        assert options <= known.get(name, set()) | EVERYWHERE, f"{page.name}: {name} has no such option: {options}"
+
+
+def test_every_command_is_in_the_guide() -> None:
+    rows = set(re.findall(r"^\| `(tidegate [a-z -]+)` \|", GUIDE.read_text(), re.MULTILINE))
+    assert rows == {name for name, command in commands() if not command.hidden}
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        named = {match[1] for line in code(page.read_text()) if (match := re.match(r"make ([a-z]+)\b", line))}
+        assert named <= targets, page.name
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def keys() -> list[str]:
+    """Return the rows of the guide's table, made from the models."""
+    return ["| key | default | |", "|---|---|---|", *_rows(Manifest, "")]
+
+
+def _rows(model: type[BaseModel], path: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        at, part, below = f"{path}{name}", *_below(field.annotation)
+        assert field.description, f"{at} is not described"
+        yield f"| `{at}` | {_default(field)} | {field.description.strip()} |"
+        if part is not None:
+            yield from _rows(part, f"{at}{below}.")
+
+
+def _below(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    """Return the model below a key, and what stands between: a name, or a place in a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, ""
+    kinds = [each for each in get_args(annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
+    if not kinds:
+        return None, ""
+    return kinds[0], {dict: ".NAME", tuple: ".N"}.get(get_origin(annotation), "")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if value is PydanticUndefined or value is None or isinstance(value, (BaseModel, dict, tuple)):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def test_every_key_is_in_the_guide() -> None:
+    table = re.search(r"<!-- keys: begin.*?-->\n(.*?)\n?<!-- keys: end -->", GUIDE.read_text(), re.DOTALL)
+    assert table is not None
+    assert table[1].splitlines() == keys(), "python -m tests.unit.test_docs prints the table as it has to be"
+
+
+def test_every_manifest_in_the_docs_is_one() -> None:
+    block = re.compile(r"^```yaml\n(app:.*?)^```", re.MULTILINE | re.DOTALL)
+    shown = [text for page in PAGES for text in block.findall(page.read_text())]
+    assert len(shown) > 1
+    for text in shown:
+        for environment in parse(text).environment_names:
+            parse(text, environment)
+
+
+def test_the_sizes_in_the_guide_are_fargates() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", GUIDE.read_text(), re.MULTILINE)
+    assert [int(cpu) for cpu, _ in rows] == list(FARGATE_SIZES)
+    for cpu, text in rows:
+        first, *more = [int(number) for number in re.findall(r"\d+", text)]
+        expected = range(first, more[0] + 1, more[1]) if "steps" in text else (first, *more)
+        assert FARGATE_SIZES[int(cpu)] == tuple(expected)
+
+
+def test_every_error_in_the_guide_is_said() -> None:
+    section = GUIDE.read_text().partition("## Troubleshooting")[2]
+    named = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert len(named) > 20
+    said = {text for path in (ROOT / "src").rglob("*.py") for text in _texts(ast.parse(path.read_text()))}
+    assert [each for each in named if not any(each in text for text in said)] == []
+
+
+def _texts(tree: ast.AST) -> Iterator[str]:
+    """Yield every text of a module, formatted ones with … for what is put in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+
+
+def test_the_number_of_services_in_the_readme(tmp_path: Path) -> None:
+    cloud = Cloud(Settings(tmp_path))
+    number = len(cloud.dispatcher.operations())
+    cloud.close()
+    assert f"| AWS services | the {number} of this path |" in README.read_text()
+
+
+if __name__ == "__main__":
+    print("\n".join(keys()))
