@@ -10,6 +10,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from load import Load
 from moto.server import ThreadedMotoServer
 
 from tests.daemon import free_port
@@ -255,3 +256,39 @@ def test_secrets_on_the_local_cloud_are_refused_by_name(cloudy: App) -> None:
     told = cloudy.error("up", "--yes")
     assert "error: services.web.secrets.KEY: tidegate local does not offer the service 'ssm'" in told
     assert "next: give it only to the environments that have it: environments.NAME.services.web.secrets.KEY\n" in told
+
+
+def test_pushes_that_fail(cloudy: App) -> None:
+    """Whatever is wrong with a commit, the version before serves on, and the next good commit goes live."""
+    cloudy.run("up", "--yes")
+    good = {name: (cloudy.work / name).read_text() for name in ("buildspec.yml", "Dockerfile")}
+    with Load(cloudy.url) as load:
+        (cloudy.work / "buildspec.yml").write_text(BROKEN)
+        cloudy.commit("a buildspec that does not parse")
+        told = cloudy.error("push")
+        assert "error: Build: BuildWeb: DOWNLOAD_SOURCE failed: " in told
+        assert " at line 5\n  next: mend it and commit, then tidegate push\n" in told
+
+        (cloudy.work / "buildspec.yml").write_text(good["buildspec.yml"])
+        (cloudy.work / "Dockerfile").write_text(good["Dockerfile"] + "RUN echo no such thing && exit 3\n")
+        cloudy.commit("a build that fails")
+        told = cloudy.error("push")
+        assert "no such thing" in told  # the last lines of its log
+        assert "error: Build: BuildWeb: BUILD failed: " in told
+
+        (cloudy.work / "Dockerfile").write_text(good["Dockerfile"])
+        cloudy.edit("buildspec.yml", r"\$CONTAINER_NAME", "wbe")
+        cloudy.commit("a container that the task definition lacks")
+        told = cloudy.error("push")
+        assert "error: DeployLocal: DeployWeb: " in told
+        assert "wbe" in told.partition("error: ")[2]
+        assert "web" in told.partition("error: ")[2]
+        status = cloudy.status()
+        assert (status["pipeline"]["status"], status["services"][0]["running"]) == ("Failed", 2)
+
+        (cloudy.work / "buildspec.yml").write_text(good["buildspec.yml"])
+        cloudy.version(2)
+        cloudy.run("push")
+        load.wait_for("hello, version 2")
+    assert load.failures == {}
+    assert set(load.answers) == {"hello, version 1", "hello, version 2"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -55,16 +55,37 @@ def typed(text: str) -> Iterator[list[str]]:
             yield words.split()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
-def test_every_command_that_is_named_exists(page: Path) -> None:
+def faults(lines: Iterable[list[str]]) -> list[str]:
+    """Return those of the commands that do not exist, or do not have these options."""
     known = {name: {option for each in found.params for option in each.opts} for name, found in commands()}
     groups = {name.rpartition(" ")[0] for name in known}
-    for words in typed(page.read_text()):
+    wrong = []
+    for words in lines:
         group = f"tidegate {words[0]}"
         name = f"{group} {words[1]}" if group in groups and len(words) > 1 else group
-        assert name in known or name in groups, f"{page.name}: {name} is no command"
         options = {word for word in words if word.startswith("-")}
-        assert options <= known.get(name, set()) | EVERYWHERE, f"{page.name}: {name} has no such option: {options}"
+        if (name not in known and name not in groups) or not options <= known.get(name, set()) | EVERYWHERE:
+            wrong.append(" ".join(words))
+    return wrong
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_that_is_named_exists(page: Path) -> None:
+    assert faults(typed(page.read_text())) == []
+
+
+def test_every_next_command_of_an_error_exists() -> None:
+    steps = [
+        text
+        for path in (ROOT / "src" / "tidegate").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "UserError"
+        for argument in node.args[2:]
+        for text in _texts(argument)
+    ]
+    named = [words.split() for text in steps for words in re.findall(r"\btidegate((?: [\w-]+)+)", text)]
+    assert len(named) > 10
+    assert faults(named) == []
 
 
 def test_every_command_is_in_the_guide() -> None:

@@ -18,7 +18,9 @@ phases:
       - aws ecr get-login-password | docker login --username AWS --password-stdin ${REPOSITORY_URI%%/*}
       - IMAGE=$REPOSITORY_URI:${CODEBUILD_RESOLVED_SOURCE_VERSION:0:12}
       # a commit is built once: when its image is there, it is used; else the last image gives its layers
-      - if docker pull --quiet $IMAGE; then BUILT=yes; else docker pull --quiet $REPOSITORY_URI:latest || echo No image yet; fi
+      - >-
+        if docker pull --quiet $IMAGE; then BUILT=yes;
+        else docker pull --quiet $REPOSITORY_URI:latest || echo No image yet; fi
   build:
     commands:
       - >-

@@ -78,6 +78,7 @@ class Work(TypedDict):
     token: str
     target: dict[str, Any]  # the properties that it is to have
     suffix: str
+    since: datetime
     old: bool  # whether it is the replaced one that is deleted
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from tidegate.cloud.call import CLOUDFORMATION
 from tidegate.cloud.daemon import Cloud, Settings
 from tidegate.cloud.services.cloudformation.resources.handler import Attributes, Handler, Step
+from tidegate.cloud.services.cloudformation.schemas import schema
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:000000000000:stack/demo/11111111-2222-3333-4444-555555555555"
-UNTAGGED = ("AWS::ECS::Service", "AWS::CodeBuild::Project", "AWS::ApplicationAutoScaling::")
 _GOLDEN = Path(__file__).parents[4] / "template" / "golden"
 
 
@@ -56,10 +56,9 @@ class Stack:
         )
 
     async def create(self, handler: Handler, logical_id: str, /, **properties: Any) -> str:
-        if not handler.type.startswith(UNTAGGED):
-            own = {"stack-name": "demo", "stack-id": STACK_ID, "logical-id": logical_id}
-            tags = [{"Key": f"aws:cloudformation:{key}", "Value": value} for key, value in own.items()]
-            properties["Tags"] = [*properties.get("Tags", []), *tags]
+        own = {"stack-name": "demo", "stack-id": STACK_ID, "logical-id": logical_id}
+        system = {f"aws:cloudformation:{key}": value for key, value in own.items()}
+        properties = schema(handler.type).tagged(properties, {}, system)
         physical_id = await handler.create(self.step(logical_id, **properties))
         self.properties[logical_id], self.ids[logical_id] = properties, physical_id
         return physical_id

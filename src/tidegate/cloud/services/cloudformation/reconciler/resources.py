@@ -7,6 +7,7 @@ gone already, and an update or a look can be had twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from tidegate.cloud.call import Caller
@@ -25,6 +26,7 @@ from tidegate.cloud.services.cloudformation.resources.handler import FailedError
 from tidegate.cloud.store import Key
 
 _LOOK_AGAIN = 0.2  # seconds
+_PATIENCE = timedelta(minutes=10)  # with what others still use
 _HANDLER_CODES = {
     "AccessDenied": "AccessDenied",
     "AccessDeniedException": "AccessDenied",
@@ -67,10 +69,7 @@ class Resources:
         except SupersededError:
             return None
         except ServiceError as error:
-            code = (
-                "NotFound" if handler.is_missing(error) else _HANDLER_CODES.get(error.code, "GeneralServiceException")
-            )
-            self._fail(key, work, error.message, code)
+            self._fail(key, work, error.message, "NotFound" if handler.is_missing(error) else _handler_code(error))
         except FailedError as error:
             self._fail(key, work, error.message, error.code)
         return None
@@ -94,6 +93,8 @@ class Resources:
             return "more"
         if work["stage"] in ("removing", "clearing"):
             if not await handler.gone(step):
+                if self._clock.now() - work["since"] > _PATIENCE:
+                    raise FailedError(f"{step.physical_id} is still in use by something else", "NotStabilized")
                 return "wait"
             if work["stage"] == "clearing":
                 self._cleared(key, work)
@@ -101,25 +102,23 @@ class Resources:
             self._finish(key, work, None)
             return "done"
         if work["stage"] == "make":
-            await self._make(key, record, work, handler, step)
-            self._note(key, work, stage="settle")
+            physical_id = await self._make(key, record, work, handler, step)
+            self._note(key, work, physical_id, stage="settle")
             return "more"
         if not await handler.settled(step):
             return "wait"
         self._finish(key, work, dict(await handler.read(step)))
         return "done"
 
-    async def _make(self, key: Key, record: ResourceRecord, work: Work, handler: Handler, step: Step) -> None:
+    async def _make(self, key: Key, record: ResourceRecord, work: Work, handler: Handler, step: Step) -> str:
         if work["action"] == "UPDATE":
             await handler.update(step, record["now"]["properties"])
-            return
-        if record["now"]["physical"] is not None:
-            return  # made, and noted, before a kill
+            return step.physical_id
         found = await handler.find(step) if work["begun"] else None
         if found is None:
             self._note(key, work, begun=True)
             found = await handler.create(step)
-        step.made(found)
+        return found
 
     def _step(self, key: Key, stack_id: str, record: ResourceRecord, work: Work, caller: Caller) -> Step:
         made = record["before"] if work["old"] else record["now"]
@@ -145,11 +144,13 @@ class Resources:
             made=note,
         )
 
-    def _note(self, key: Key, work: Work, **progress: Any) -> None:
+    def _note(self, key: Key, work: Work, physical_id: str | None = None, **progress: Any) -> None:
         def change(record: ResourceRecord) -> None:
             if record["work"] is None or record["work"]["token"] != work["token"]:
                 raise SupersededError
             record["work"].update(progress)  # type: ignore[typeddict-item]
+            if physical_id is not None:
+                record["now"]["physical"] = physical_id
 
         if self._model.resources.update(key, change) is None:
             raise SupersededError
@@ -194,7 +195,10 @@ class Resources:
             record = self._ended(key, work, "failed")
         except SupersededError:
             return
-        if work["action"] in ("CREATE", "REPLACE"):
+        before = record["before"]
+        going_back = before is not None and before["properties"] == work["target"]
+        if work["action"] != "DELETE" and not going_back:
+            # nobody knows how far it came: what takes it back has to see all of it
             record["now"]["properties"] = work["target"]
         reason = (
             f'Resource handler returned message: "{message}" (RequestToken: {work["token"]}, HandlerErrorCode: {code})'
@@ -213,3 +217,9 @@ class Resources:
         record["work"] = None
         record["outcome"] = outcome
         return record
+
+
+def _handler_code(error: ServiceError) -> str:
+    if "AlreadyExists" in error.code or "Duplicate" in error.code:
+        return "AlreadyExists"
+    return _HANDLER_CODES.get(error.code, "GeneralServiceException")

@@ -120,6 +120,8 @@ class Stacks:
             self._model.set_resource(resource_key, record, f"{kind}_FAILED", str(error))
             return
         change = "CREATE" if new else replacement(record["type"], record["now"]["properties"], target)
+        if change == "NONE" and record["status"].endswith("_FAILED"):
+            change = "UPDATE"  # what was tried before may be half done
         if change == "NONE":
             record["outcome"], record["change"], record["before"] = "done", None, None
             self._model.resources.put(resource_key, record)
@@ -427,6 +429,7 @@ class Stacks:
             "token": self._clock.new_id(),
             "target": target,
             "suffix": suffix,
+            "since": self._clock.now(),
             "old": old,
         }
 

@@ -9,6 +9,8 @@ from tidegate.cloud.services.cloudformation.resources import (
     codebuild,
     codecommit,
     codepipeline,
+    ec2_acls,
+    ec2_gateways,
     ec2_network,
     ec2_security,
     ecr,
@@ -16,13 +18,15 @@ from tidegate.cloud.services.cloudformation.resources import (
     elbv2,
     events,
     iam,
+    iam_policies,
     logs,
     s3,
 )
 from tidegate.cloud.services.cloudformation.resources.handler import Handler
 
 _FILES = (
-    autoscaling, codebuild, codecommit, codepipeline, ec2_network, ec2_security, ecr, ecs, elbv2, events, iam, logs, s3,
+    autoscaling, codebuild, codecommit, codepipeline, ec2_acls, ec2_gateways, ec2_network, ec2_security,
+    ecr, ecs, elbv2, events, iam, iam_policies, logs, s3,
 )  # fmt: skip
 
 HANDLERS: Mapping[str, Handler] = {handler.type: handler for each in _FILES for handler in each.HANDLERS}

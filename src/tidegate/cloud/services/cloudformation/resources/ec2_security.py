@@ -197,8 +197,8 @@ def _is_same(rule: Mapping[str, Any], properties: Properties) -> bool:
     for name in ("SourcePrefixListId", "DestinationPrefixListId"):
         if properties.get(name):
             return bool(properties[name] == rule.get("PrefixListId"))
-    group = rule.get("ReferencedGroupInfo", {}).get("GroupId")
-    return group in (properties.get("SourceSecurityGroupId"), properties.get("DestinationSecurityGroupId"))
+    group = properties.get("SourceSecurityGroupId") or properties.get("DestinationSecurityGroupId")
+    return bool(group and group == rule.get("ReferencedGroupInfo", {}).get("GroupId"))
 
 
 HANDLERS: tuple[Handler, ...] = (SecurityGroup(), SecurityGroupIngress(), SecurityGroupEgress())

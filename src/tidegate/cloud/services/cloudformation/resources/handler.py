@@ -116,10 +116,10 @@ class Handler:
         raise NotImplementedError
 
     async def find(self, step: Step) -> str | None:
-        """Return the physical id of what a `create` made that was killed before it could say so.
+        """Return the physical id of what a `create` made that was killed on its way, having finished what is missing.
 
-        None: nothing was made, `create` is to be called (again). Needed where `create` would make a second one, or
-        would fail because of the first.
+        None: nothing was made, or `create` can be called again on what was. Needed where `create` would make a second
+        one, or would fail because of the first.
         """
         return None
 

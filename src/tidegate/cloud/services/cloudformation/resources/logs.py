@@ -38,7 +38,7 @@ class LogGroup(Handler):
         return name
 
     async def find(self, step: Step) -> str | None:
-        """Return the group's name if it is there, once its events are kept as long as they should be."""
+        """Return the group's name if it is there, and set how long its events are kept."""
         name = step.name("LogGroupName", _LONGEST_NAME)
         if await self._describe(step, name) is None:
             return None
