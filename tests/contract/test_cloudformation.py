@@ -336,7 +336,7 @@ def test_bad_properties_fail_their_resource(stacks: Stacks) -> None:
     stacks.client.create_stack(StackName="properties", TemplateBody=text(bad))
     assert stacks.ended("properties") == "ROLLBACK_COMPLETE"
     assert stacks.reasons("properties") == [
-        "Group: Properties validation failed for resource Group with message: #: extraneous key [Colour] is not permitted"
+        "Group: Properties validation failed for resource Group with message: #: extraneous key [Colour] is not permitted"  # noqa: E501
     ]
 
 
@@ -364,3 +364,37 @@ def test_the_command_line_deploys(cloud: Daemon, stacks: Stacks, tmp_path: Any) 
     assert "AWS::EC2::VPC" in summary["ResourceTypes"]
     cloud.aws("cloudformation", "delete-stack", "--stack-name", "cli")
     cloud.aws("cloudformation", "wait", "stack-delete-complete", "--stack-name", "cli")
+
+
+def test_nested_stacks(cloud: Daemon, stacks: Stacks) -> None:
+    """Parameters by value go in, outputs come out, and a failure inside takes all of it back."""
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="templates")
+
+    def put(key: str, body: Any) -> str:
+        s3.put_object(Bucket="templates", Key=key, Body=text(body))
+        return f"https://templates.s3.amazonaws.com/{key}"
+
+    inner = template(Group={"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": {"Ref": "Name"}}})
+    inner["Parameters"] = {"Name": {"Type": "String"}}
+    inner["Outputs"] = {"Arn": {"Value": {"Fn::GetAtt": ["Group", "Arn"]}}}
+
+    def outer(url: str, name: str) -> dict[str, Any]:
+        nested = {"TemplateURL": url, "Parameters": {"Name": name}}
+        made = template(Nested={"Type": "AWS::CloudFormation::Stack", "Properties": nested})
+        made["Outputs"] = {"Arn": {"Value": {"Fn::GetAtt": "Nested.Outputs.Arn"}}}
+        return made
+
+    url = put("inner.yml", inner)
+    parent = stacks.create("outer", outer(url, "first"))
+    assert stacks.outputs("outer")["Arn"].endswith(":log-group:first:*")
+    nested = stacks.describe(stacks.physical("outer")["Nested"])
+    assert nested["ParentId"] == nested["RootId"] == parent["StackId"]
+    stacks.update("outer", outer(url, "second"))
+    assert set(groups(cloud)) == {"second"}
+    inner["Resources"]["Bad"] = group("second", DependsOn="Group")
+    stacks.update("outer", outer(put("bad.yml", inner), "third"), waiter="stack_rollback_complete")
+    assert set(groups(cloud)) == {"second"}
+    assert "Embedded stack" in stacks.reasons("outer")[0]
+    stacks.delete("outer")
+    assert groups(cloud) == {}

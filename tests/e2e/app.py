@@ -61,26 +61,22 @@ class App:
     def error(self, *arguments: str, **variables: str) -> str:
         """Type `tidegate …`, which has to fail with a sentence and no traceback; return what it says."""
         done = self.run(*arguments, code=1, **variables)
-        assert "Traceback" not in done.stderr + done.stdout
-        assert done.stderr.count("error: ") == 1, done.stderr
-        assert "\n  next: " in done.stderr, done.stderr
-        return done.stdout + done.stderr
+        return sentence(done.stdout + done.stderr)
 
-    def interrupted(self, seconds: float, *arguments: str) -> int:
-        """Type `tidegate …`, press Ctrl-C after a while, and return how it ended."""
-        process = subprocess.Popen(
-            ["tidegate", *arguments],
-            cwd=self.work,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+    def begin(self, *arguments: str) -> Typed:
+        """Type `tidegate …` and do not wait for its end."""
+        return Typed(
+            subprocess.Popen(
+                ["tidegate", *arguments],
+                cwd=self.work,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
         )
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGINT)
-            return process.wait(20)
 
     def start_cloud(self) -> None:
         """Start the local cloud on the test's own port."""
@@ -93,6 +89,10 @@ class App:
     @property
     def cloud(self) -> Any:
         return json.loads((self.data_dir / "daemon.json").read_text())
+
+    def restart_cloud(self) -> None:
+        """Start the local cloud again as its user does, on the port that it had."""
+        self.run("local", "start", "--detach")
 
     def remove_cloud(self) -> None:
         """Leave nothing behind."""
@@ -133,6 +133,46 @@ class App:
         """What the service answers."""
         with urllib.request.urlopen(self.url, timeout=10) as response:
             return str(response.read().decode().strip())
+
+
+class Typed:
+    """A command that runs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._lines: list[str] = []
+
+    def until(self, text: str) -> None:
+        """Wait for the line in which a text appears."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"it ended and did not say {text!r}:\n{''.join(self._lines)}")
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C: the terminal tells the whole process group."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end, and return the exit code and all that it said."""
+        rest, _ = self._process.communicate(timeout=60)
+        return self._process.returncode, "".join(self._lines) + rest
+
+    def error(self) -> str:
+        """Wait for its end, which has to be a sentence and no traceback; return what it says."""
+        code, output = self.end()
+        assert code == 1, output
+        return sentence(output)
+
+
+def sentence(output: str) -> str:
+    """Return what a command said that failed: one error, what to type next, no traceback."""
+    assert "Traceback" not in output, output
+    assert output.count("error: ") == 1, output
+    assert "\n  next: " in output, output
+    return output
 
 
 def leftovers(data_dir: Path) -> list[str]:

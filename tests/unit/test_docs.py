@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from tidegate.cli.main import app
+from tidegate.cli.commands import app
 from tidegate.cloud.daemon import Cloud, Settings
 from tidegate.manifest import Manifest, parse
 from tidegate.manifest.model import FARGATE_SIZES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidegate.cli.output import note
+from tidegate.cli.output import note, stopped
 from tidegate.cli.progress import make_progress
 from tidegate.deploy.errors import UserError
-from tidegate.deploy.local_cloud import default_data_dir, last_port, require, runs_on
+from tidegate.deploy.local_cloud import LocalCloud, default_data_dir, find, last_port, require, runs_on
 
 if TYPE_CHECKING:
     from tidegate.deploy.project import Project
@@ -27,6 +28,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Folder = Annotated[Path, typer.Option("--directory", "-C", help="The repository. Default: where you stand.")]
 
 LOCAL = "local"
+_START_TIMEOUT = 20.0  # seconds that one that another command has started may take
 
 
 @contextmanager
@@ -56,7 +58,12 @@ def opened(
     except (KeyboardInterrupt, StoppedError):
         pace.stop()
         progress.close()
-        raise UserError("stopped", "what had begun goes on by itself or waits", "the same command again") from None
+        raise stopped() from None
+    except Exception as error:
+        gone = session.unreachable(error)
+        if gone is None:
+            raise
+        raise gone from error
     finally:
         progress.close()
 
@@ -79,7 +86,7 @@ def load_manifest(root: Path, environment: str | None) -> Manifest:
 
 def ensure_local_cloud(data_dir: Path) -> bool:
     """Start the local cloud if none runs on this folder; return whether it was started."""
-    if runs_on(data_dir):
+    if _running(data_dir) is not None:
         return False
     from tidegate.cli.local import DEFAULT_ACCOUNT, DEFAULT_PORT, DEFAULT_REGION, start_detached
 
@@ -93,6 +100,20 @@ def ensure_local_cloud(data_dir: Path) -> bool:
             raise UserError(error.what, error.why, next_step) from None
         raise
     return True
+
+
+def _running(data_dir: Path) -> LocalCloud | None:
+    """Return the local cloud that runs, once it answers; None where there is none. One may be starting or ending."""
+    deadline = time.monotonic() + _START_TIMEOUT
+    while runs_on(data_dir):
+        cloud = find(data_dir)
+        if cloud is not None and cloud.answers():
+            return cloud
+        if time.monotonic() > deadline:
+            next_step = f"see {data_dir / 'daemon.log'}, then tidegate local stop"
+            raise UserError("local cloud", f"it runs on {data_dir}, but does not answer", next_step)
+        time.sleep(0.02)
+    return None
 
 
 def ensure_engine(data_dir: Path, *, started: bool) -> None:

@@ -1,30 +1,16 @@
-"""The program: gathers the commands, and turns errors into `what: why` and an exit code."""
+"""The program: runs a command, and turns errors into `what: why` and an exit code.
+
+It imports next to nothing until it can answer for Ctrl-C, so that no moment of a command shows a traceback.
+"""
 
 from __future__ import annotations
 
 import sys
 
-import typer
-
-from tidegate.cli import down, git_credential, init, local, logs, push, status, up
-from tidegate.cli.output import report
+from tidegate.cli.output import report, stopped
 from tidegate.deploy.errors import UserError
 
-app = typer.Typer(
-    help="Every push on a chosen branch, built, tested and live on AWS Fargate; rehearsed on this machine first.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command()(init.init)
-app.command()(up.plan)
-app.command()(up.up)
-app.command()(push.push)
-app.command()(status.status)
-app.command()(logs.logs)
-app.command()(down.down)
-app.add_typer(local.app, name="local")
-app.command("git-credential", hidden=True)(git_credential.git_credential)
+_INTERRUPTED = 130  # what typer ends with on Ctrl-C
 
 
 def main() -> None:
@@ -33,6 +19,13 @@ def main() -> None:
     if debug:
         sys.argv.remove("--debug")
     try:
+        if sys.argv[1:2] == ["git-credential"]:  # what git starts and waits for goes without typer, too
+            from tidegate.cli.git_credential import git_credential
+
+            git_credential()
+            return
+        from tidegate.cli.commands import app
+
         app()
     except UserError as error:
         if debug:
@@ -40,7 +33,13 @@ def main() -> None:
         report(error)
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(130)
+        report(stopped())
+        sys.exit(1)
+    except SystemExit as end:
+        if end.code != _INTERRUPTED:
+            raise
+        report(stopped())
+        sys.exit(1)
     except Exception as error:
         if debug:
             raise

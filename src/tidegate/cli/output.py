@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from typing import Any
 
@@ -29,3 +30,9 @@ def report(error: UserError) -> None:
     note(f"error: {error.what}: {error.why}")
     if error.next_step:
         note(f"  next: {error.next_step}")
+
+
+def stopped() -> UserError:
+    """Return what is said after Ctrl-C: nothing is lost, and what to type to go on."""
+    command = shlex.join(["tidegate", *sys.argv[1:]])
+    return UserError("stopped", "what had begun goes on by itself or waits", command)

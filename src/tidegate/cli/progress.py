@@ -16,13 +16,14 @@ class Lines:
         self._begun: set[str] = set()
 
     def step(self, name: str, text: str) -> None:
-        """Print the first step of each name; what follows is told when it is done."""
+        """Print the first step of each name; what follows is told when it is done. After that it may begin again."""
         if name not in self._begun:
             self._begun.add(name)
             say(f"  … {name}: {text}")
 
     def done(self, name: str, text: str, seconds: float) -> None:
         """Print what is finished."""
+        self._begun.discard(name)
         say(_done(name, text, seconds))
 
     def line(self, name: str, text: str) -> None:

@@ -43,6 +43,7 @@ from tidegate.cloud.services.iam.model import IamModel
 from tidegate.cloud.services.sts.model import StsModel
 from tidegate.cloud.store import Store
 from tidegate.cloud.wiring import SERVICES, Parts, add_iam_and_sts
+from tidegate.cloud.wiring.codebuild import remove_builds
 
 STATE_FILE = "daemon.json"
 LOG_FILE = "daemon.log"
@@ -250,6 +251,7 @@ def purge(data_dir: Path) -> None:
         endpoints = data_dir / ENDPOINTS_FILE
         registries = endpoints.read_text().split() if endpoints.exists() else []
         end_envoy(data_dir)
+        remove_builds(data_dir)
         asyncio.run(_purge(data_dir, registries))
         shutil.rmtree(data_dir)
 
@@ -268,6 +270,7 @@ async def _purge(data_dir: Path, registries: Sequence[str]) -> None:
 async def _run(settings: Settings, sock: socket.socket) -> None:
     cloud = Cloud(settings)
     state = settings.data_dir / STATE_FILE
+    state.unlink(missing_ok=True)  # of one that was killed
     port = sock.getsockname()[1]
 
     _remember_endpoint(settings.data_dir, f"{LOOPBACK}:{port}")

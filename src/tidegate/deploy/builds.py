@@ -13,6 +13,7 @@ from tidegate.template import names
 
 _TAG_LENGTH = 12  # of the commit, as buildspec.yml tags images
 _SHOWN_LINES = 15
+_NEWEST = 10  # builds that may still be running
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Builds:
     project: Project
 
     def first_image(self, service: str, commit: Commit, clone_url: str) -> str:
-        """Return an image of this commit, by digest: the one in the registry, or one that is built now.
+        """Return an image of this commit, by digest: the one in the registry, or one that is (being) built now.
 
         Raises `UserError` with the last lines of a build that fails.
         """
@@ -33,13 +34,16 @@ class Builds:
         name = names.build_project(self.project.app, service)
         title, started = f"build {service}", self.project.pace.now()
         self.project.progress.step(title, f"building commit {commit.short}")
-        build = codebuild.start_build(
-            projectName=name,
-            sourceTypeOverride="CODECOMMIT",
-            sourceLocationOverride=clone_url,
-            sourceVersion=commit.id,
-            artifactsOverride={"type": "NO_ARTIFACTS"},
-        )["build"]
+        build = (
+            self._under_way(name, commit)
+            or codebuild.start_build(
+                projectName=name,
+                sourceTypeOverride="CODECOMMIT",
+                sourceLocationOverride=clone_url,
+                sourceVersion=commit.id,
+                artifactsOverride={"type": "NO_ARTIFACTS"},
+            )["build"]
+        )
         self.follow(build["id"], title)
         image = self._image_of(service, commit) or self._newest(service)
         if image is None:
@@ -88,6 +92,13 @@ class Builds:
         if "groupName" not in place or "streamName" not in place:
             return []
         return last_lines(self.project.session, place["groupName"], place["streamName"], _SHOWN_LINES)
+
+    def _under_way(self, name: str, commit: Commit) -> Any | None:
+        """Return the build of this commit that an interrupted `up` has left running, None where there is none."""
+        codebuild = self.project.session.client("codebuild")
+        newest = codebuild.list_builds_for_project(projectName=name)["ids"][:_NEWEST]
+        builds = codebuild.batch_get_builds(ids=newest)["builds"] if newest else []
+        return next((each for each in builds if not each["buildComplete"] and each["sourceVersion"] == commit.id), None)
 
     def _image_of(self, service: str, commit: Commit) -> str | None:
         return self._find(service, {"imageIds": [{"imageTag": commit.id[:_TAG_LENGTH]}]})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidegate.deploy.builds import Builds
+from tidegate.deploy.diagnosis import diagnose
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.project import Project
 from tidegate.deploy.repository import Commit
@@ -38,6 +39,11 @@ class Executions:
         except self._client.exceptions.PipelineNotFoundException:
             return []
         return list(answer["pipelineExecutionSummaries"])
+
+    def begins(self) -> bool:
+        """Return whether the pipeline's very first execution is under way."""
+        found = self.summaries(2)
+        return len(found) == 1 and found[0]["status"] == "InProgress"
 
     def follow_first(self) -> None:
         """Follow the execution that a new pipeline begins with."""
@@ -119,14 +125,18 @@ class Executions:
             if build["builds"]:
                 return Builds(self.project).failure(build["builds"][0], title)
         if provider == "ECS":
-            for line in self._service_events(failed["input"].get("configuration", {})):
+            configuration = failed["input"].get("configuration", {})
+            place = (configuration.get("ClusterName", ""), configuration.get("ServiceName", ""))
+            found = diagnose(self.project.session, *place, failed["startTime"])
+            for line in self._service_events(*place) if found is None else found.lines:
                 self.project.progress.line(title, line)
+            if found is not None:
+                why = f"{why.rstrip('.')}: {found.why}"
         return UserError(title, why, "tidegate logs, mend it and commit, then tidegate push")
 
-    def _service_events(self, configuration: dict[str, str]) -> list[str]:
+    def _service_events(self, cluster: str, service: str) -> list[str]:
         ecs = self.project.session.client("ecs")
-        request = {"cluster": configuration["ClusterName"], "services": [configuration["ServiceName"]]}
-        services = ecs.describe_services(**request)["services"]
+        services = ecs.describe_services(cluster=cluster, services=[service])["services"]
         events = services[0]["events"][:_SHOWN_EVENTS] if services else []
         return [event["message"] for event in reversed(events)]
 

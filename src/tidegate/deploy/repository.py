@@ -9,14 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.compat import get_current_datetime
-
 from tidegate.deploy.errors import UserError
+from tidegate.deploy.git_password import git_password
 from tidegate.deploy.session import Session
-
-_STAMP = "%Y%m%dT%H%M%S"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +87,7 @@ class Repository:
         """
         header = {}
         if urlsplit(url).scheme in ("http", "https"):
-            user, password = git_password(url, session)
+            user, password = git_password(url, session.keys())
             basic = base64.b64encode(f"{user}:{password}".encode()).decode()
             # through the environment, for a command line can be read by everybody on the machine
             header = {
@@ -112,8 +107,11 @@ class Repository:
             raise UserError(f"git push to {branch}", why, "tidegate status")
         return not any(line.startswith("=") for line in result.stdout.splitlines())
 
-    def remember_remote(self, name: str, url: str, helper: str) -> None:
-        """Add the remote `name`, and the program that gives its credentials, so that a plain `git push` works too."""
+    def remember_remote(self, name: str, url: str, program: str) -> None:
+        """Add the remote `name`, and the program that gives its credentials, so that a plain `git push` works too.
+
+        Git waits for its helper once more after the answer, to let it store what it gave; there is nothing to store.
+        """
         known = self._git("remote", "get-url", name)
         if known.returncode:
             self._git("remote", "add", name, url)
@@ -121,6 +119,7 @@ class Repository:
             self._git("remote", "set-url", name, url)
         parts = urlsplit(url)
         place = f"credential.{parts.scheme}://{parts.netloc}"
+        helper = f'!f() {{ test "$1" != get || {program} get; }}; f'
         self._git("config", f"{place}.helper", helper)
         self._git("config", f"{place}.useHttpPath", "true")
 
@@ -137,23 +136,6 @@ class Repository:
             parts = urlsplit(url.stdout.strip())
             self._git("config", "--remove-section", f"credential.{parts.scheme}://{parts.netloc}")
             self._git("remote", "remove", name)
-
-
-def git_password(url: str, session: Session) -> tuple[str, str]:
-    """Return user name and password for a CodeCommit repository: a signature, good for a few minutes.
-
-    It is what the AWS CLI's credential helper and git-remote-codecommit make.
-    """
-    credentials = session.credentials()
-    parts = urlsplit(url)
-    request = AWSRequest(method="GIT", url=f"{parts.scheme}://{parts.hostname}{parts.path}")
-    signer = SigV4Auth(credentials, "codecommit", session.region)
-    stamp = get_current_datetime().strftime(_STAMP)
-    request.context["timestamp"] = stamp
-    canonical = f"GIT\n{parts.path}\n\nhost:{parts.hostname}\n\nhost\n"
-    signature = signer.signature(signer.string_to_sign(request, canonical), request)
-    user = credentials.access_key + (f"%{credentials.token}" if credentials.token else "")
-    return user, f"{stamp}Z{signature}"
 
 
 def _reason(output: str) -> str:

@@ -5,18 +5,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.local_cloud import require
 
+if TYPE_CHECKING:  # slow to import: every `git push` asks here for keys, and the local cloud's need no boto3
+    import boto3
+
 LOCAL = "local"
 
-_CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 8}, connect_timeout=5, read_timeout=60)
+_ACCOUNT_RETRIES = {"mode": "adaptive", "total_max_attempts": 8}
+_LOCAL_RETRIES = {"mode": "standard", "total_max_attempts": 2}  # what does not answer at once has ended
+
+
+class Keys(NamedTuple):
+    """The keys to sign with, and for which region."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
+    region: str
 
 
 class Session:
@@ -35,22 +45,29 @@ class Session:
 
     def client(self, service: str) -> Any:
         """Return the client of a service (boto3's name)."""
+        from botocore.config import Config
+
         with self._lock:  # boto3 makes clients from shared data that is no thread's own
             if service not in self._clients:
+                retries = _ACCOUNT_RETRIES if self._endpoint is None else _LOCAL_RETRIES
+                config = Config(retries=retries, connect_timeout=5, read_timeout=60)  # type: ignore[arg-type]
                 self._clients[service] = self._session.client(  # type: ignore[call-overload]
-                    service, endpoint_url=self._endpoint, config=_CONFIG
+                    service, endpoint_url=self._endpoint, config=config
                 )
             return self._clients[service]
 
-    def credentials(self) -> Any:
-        """Return the credentials in use, frozen (access_key, secret_key, token)."""
+    def keys(self) -> Keys:
+        """Return the keys in use at this moment."""
         credentials = self._session.get_credentials()
         if credentials is None:
             raise no_credentials()
-        return credentials.get_frozen_credentials()
+        frozen = credentials.get_frozen_credentials()
+        return Keys(frozen.access_key, frozen.secret_key, frozen.token, self.region)
 
     def account(self) -> str:
         """Return the account's number: the first call, which shows whether the credentials are any good."""
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
         try:
             return str(self.client("sts").get_caller_identity()["Account"])
         except NoCredentialsError:
@@ -59,6 +76,19 @@ class Session:
             raise UserError("AWS credentials", error.response["Error"]["Message"], "aws configure") from error
         except BotoCoreError as error:
             raise UserError("AWS", str(error), "tidegate local status, or check the network") from error
+
+    def unreachable(self, error: Exception) -> UserError | None:
+        """Say of an error that a request got no answer, and what to do; None where it is about something else."""
+        from botocore.exceptions import ConnectionError as NoConnectionError
+        from botocore.exceptions import HTTPClientError
+
+        if not isinstance(error, HTTPClientError | NoConnectionError):
+            return None
+        address = urlsplit(str(error.kwargs.get("endpoint_url", ""))).netloc
+        if self._endpoint is None:
+            return UserError("AWS", f"{address} does not answer", "check the network, then the same command again")
+        next_step = "tidegate local start --detach, then the same command again"
+        return UserError("local cloud", f"it does not answer at {self._endpoint} any more", next_step)
 
 
 def open_session(
@@ -73,6 +103,9 @@ def open_session(
 
     `local` is the local cloud of this machine, unless AWS_ENDPOINT_URL already points somewhere.
     """
+    import boto3
+    from botocore.exceptions import NoRegionError
+
     if environment == LOCAL and "AWS_ENDPOINT_URL" not in environ:
         cloud = require(data_dir)
         session = boto3.session.Session(
@@ -85,6 +118,16 @@ def open_session(
     if session.region_name is None:
         raise UserError("AWS region", str(NoRegionError()), "add --region, or set AWS_DEFAULT_REGION")
     return Session(session, None)
+
+
+def find_keys(
+    environment: str, environ: Mapping[str, str], data_dir: Path, *, region: str | None, profile: str | None
+) -> Keys:
+    """Return the keys that `open_session` would use, without its clients; raise `UserError` where there are none."""
+    if environment == LOCAL and "AWS_ENDPOINT_URL" not in environ:
+        cloud = require(data_dir)
+        return Keys(cloud.access_key, cloud.secret, None, region or cloud.region)
+    return open_session(environment, environ, data_dir, region=region, profile=profile).keys()
 
 
 def no_credentials() -> UserError:

@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -19,6 +20,8 @@ from tidegate.deploy.progress import Pace, Progress
 from tidegate.deploy.session import Session
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+# what a failed attempt leaves: nothing can be done with such a stack but to remove it
+_REMAINS = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -42,6 +45,15 @@ class StackPlan:
     exists: bool
     changes: tuple[Change, ...] = ()
     change_set: str | None = None
+
+
+class StackError(UserError):
+    """A stack's operation failed first at a resource of this type, at the earliest then (by AWS's clock)."""
+
+    def __init__(self, what: str, why: str, next_step: str, kind: str, since: datetime) -> None:
+        super().__init__(what, why, next_step)
+        self.kind = kind
+        self.since = since
 
 
 @dataclass(slots=True)
@@ -68,31 +80,41 @@ class Stacks:
         stack = self.describe(name)
         return {} if stack is None else {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
 
+    def stands(self, name: str) -> bool:
+        """Return whether there is a stack that can be updated, once no operation is under way on it (any more)."""
+        stack = self._ended(name)
+        return stack is not None and stack["StackStatus"] not in _REMAINS
+
     def plan(self, name: str, template: Template, parameters: Mapping[str, str] | None = None) -> StackPlan:
         """Return what a template would change; nothing is changed yet."""
         parameters = parameters or {}
         body = template.to_json(indent=1)
-        stack = self._settled(name)
-        if stack is None:
+        if not self.stands(name):
             resources = json.loads(body)["Resources"]
             added = tuple(Change("Add", title, each["Type"]) for title, each in sorted(resources.items()))
             return StackPlan(name, body, parameters, exists=False, changes=added)
+        self._continue_rollback(name)
         change_set = self._create_change_set(name, body, parameters, "UPDATE")
         if change_set is None:
             return StackPlan(name, body, parameters, exists=True)
         return StackPlan(name, body, parameters, True, tuple(self._changes(change_set)), change_set)
 
     def apply(self, plan: StackPlan) -> dict[str, str]:
-        """Make it so and return the stack's outputs; raise `UserError` with the first cause of a failure."""
+        """Make it so and return the stack's outputs; raise `StackError` with the first cause of a failure.
+
+        A new stack that fails stays as it is, so that its cause can be looked into; the next attempt removes it.
+        """
         if plan.exists and plan.change_set is None:
             self.progress.done(plan.name, "nothing to change", 0.0)
             return self.outputs(plan.name)
+        if not plan.exists:
+            self._clear(plan.name)
         started = self.pace.now()
         self.progress.step(plan.name, "updating" if plan.exists else "creating")
         change_set = plan.change_set or self._create_change_set(plan.name, plan.body, plan.parameters, "CREATE")
         assert change_set is not None, "a new stack always has something to change"
         seen = self._last_event(plan.name)
-        self._client.execute_change_set(ChangeSetName=change_set)
+        self._client.execute_change_set(ChangeSetName=change_set, DisableRollback=not plan.exists)
         status = self._follow(plan.name, seen)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise self._failure(plan.name, seen)
@@ -123,22 +145,22 @@ class Stacks:
     def _client(self) -> Any:
         return self.session.client("cloudformation")
 
-    def _settled(self, name: str) -> Any | None:
-        """Return a stack that can be updated, None for one that is to be created: whatever was left is mended first."""
+    def _clear(self, name: str) -> None:
+        """Make room for a stack: whatever a failed or interrupted attempt has left is removed."""
         stack = self._ended(name)
         if stack is None:
             self._discard_review(name)
-            return None
-        status = stack["StackStatus"]
-        if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
+        elif stack["StackStatus"] in _REMAINS:
+            status = stack["StackStatus"]
             self.progress.step(name, f"is {status}, the rest of a failed attempt: it is removed first")
             self.delete(name)
-            return None
-        if status == "UPDATE_ROLLBACK_FAILED":
+
+    def _continue_rollback(self, name: str) -> None:
+        stack = self._ended(name)
+        if stack is not None and stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
             self.progress.step(name, "is UPDATE_ROLLBACK_FAILED: its rollback is continued first")
             self._client.continue_update_rollback(StackName=name)
-            return self._settled(name)
-        return stack
+            self._ended(name)
 
     def _ended(self, name: str) -> Any | None:
         """Return a stack once no operation is under way on it (any more)."""
@@ -236,12 +258,14 @@ class Stacks:
 
     def _failure(self, stack: str, seen: str | None, title: str | None = None) -> UserError:
         """Return the first cause: the first event that failed, and not because another had."""
-        for event in self._events_after(stack, seen):
+        events = self._events_after(stack, seen)
+        for event in events:
             reason = event.get("ResourceStatusReason", "")
             cancelled = "cancelled" in reason.lower()
             if event["ResourceStatus"].endswith("_FAILED") and not cancelled:
                 kind = event["ResourceType"].removeprefix("AWS::")
                 what = f"stack {title or stack}: {kind} {event['LogicalResourceId']}"
-                return UserError(what, reason or event["ResourceStatus"], "mend it, then tidegate up")
+                why = reason or event["ResourceStatus"]
+                return StackError(what, why, "mend it, then tidegate up", kind, events[0]["Timestamp"])
         status = self._client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
         return UserError(f"stack {title or stack}", f"it ended as {status}", "tidegate up")

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from tidegate.deploy.builds import Builds
 from tidegate.deploy.buildspec import check_buildspec
+from tidegate.deploy.diagnosis import diagnose
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.executions import Executions
 from tidegate.deploy.progress import StoppedError
 from tidegate.deploy.project import Project
-from tidegate.deploy.running import running
+from tidegate.deploy.running import Running, running
 from tidegate.deploy.secrets import missing_secrets
-from tidegate.deploy.stacks import StackPlan, Stacks
+from tidegate.deploy.stacks import StackError, StackPlan, Stacks
 from tidegate.template import (
     environment_template,
     image_template,
@@ -118,10 +119,10 @@ class Deployment:
         project = self._project
         clone_url = self._stacks.apply(plans.image)["SourceUrl"]
         commit = project.repository.head()
-        project.repository.remember_remote(REMOTE, clone_url, f"!tidegate git-credential --env {project.environment}")
+        project.repository.remember_remote(REMOTE, clone_url, f"tidegate git-credential --env {project.environment}")
         images = {}
         for name in project.manifest.services:
-            found = running(project, name)
+            found = self._running(name)
             if found is not None:
                 images[name] = found.image
                 continue
@@ -135,18 +136,35 @@ class Deployment:
         for name, planned in plans.services.items():
             # a plan made before there was an image is made again, now with it
             plan = planned if planned.exists else self._plan_service(name, images[name])
-            self._here.apply(plan)
+            try:
+                self._here.apply(plan)
+            except StackError as error:
+                raise self._explained(name, error) from error
+
+    def _explained(self, name: str, error: StackError) -> UserError:
+        """Say why a service does not become stable, where its tasks tell."""
+        project = self._project
+        found = None
+        if error.kind == "ECS::Service":
+            found = diagnose(project.session, project.cluster, name, error.since)
+        if found is None:
+            return error
+        for line in found.lines:
+            project.progress.line(f"service {name}", line)
+        breaker = "the circuit breaker has ended its deployment: " if "Circuit Breaker" in error.why else ""
+        return UserError(f"service {name}", f"{breaker}{found.why}", "mend it and commit, then tidegate up")
 
     def _pipeline(self, plans: Plans) -> None:
-        """Part 3: the pipeline; a new one runs at once, and has to succeed."""
+        """Part 3: the pipeline; a new one runs at once, and has to succeed, even if another `up` has begun it."""
         self._stacks.apply(plans.pipeline)
-        if not plans.pipeline.exists:
-            Executions(self._project).follow_first()
+        executions = Executions(self._project)
+        if not plans.pipeline.exists or executions.begins():
+            executions.follow_first()
 
     def _plan_service(self, name: str, image: str | None) -> StackPlan:
         project = self._project
         count = project.manifest.services[name].count
-        found = running(project, name)
+        found = self._running(name)
         # what autoscaling has decided stands, within the manifest's bounds
         desired = min(max(found.desired, count.min), count.max) if found else count.desired
         parameters = {
@@ -155,6 +173,12 @@ class Deployment:
         }
         template = service_template(project.manifest, project.environment, name)
         return self._here.plan(names.service_stack(project.app, project.environment, name), template, parameters)
+
+    def _running(self, name: str) -> Running | None:
+        """Return what runs of a service; what a stack that failed has left of it is removed, and counts for nothing."""
+        project = self._project
+        stack = names.service_stack(project.app, project.environment, name)
+        return running(project, name) if self._here.stands(stack) else None
 
 
 def _first_failure(

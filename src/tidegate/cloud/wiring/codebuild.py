@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tidegate.cloud.planes.shell.shell import remove_all
 from tidegate.cloud.services.codebuild.api import BuildsApi, ProjectsApi
 from tidegate.cloud.services.codebuild.model import CodeBuildModel
 from tidegate.cloud.services.codebuild.reconciler import BuildHost, Builds
 from tidegate.cloud.wiring.parts import Parts
+
+_FOLDER = "builds"
 
 
 def add_codebuild(parts: Parts) -> None:
@@ -18,7 +23,7 @@ def add_codebuild(parts: Parts) -> None:
         model,
         parts.calls,
         parts.clock,
-        BuildHost(parts.data_dir / "builds", parts.docker_host),
+        BuildHost(parts.data_dir / _FOLDER, parts.docker_host),
         f"http://{parts.endpoint}",
         parts.region,
         lambda key: parts.loop.enqueue("codebuild.build", key),
@@ -27,3 +32,8 @@ def add_codebuild(parts: Parts) -> None:
     parts.loop.watch("codebuild.build", "codebuild.build")
     parts.background["codebuild"] = builds.serve
     parts.resets.append(builds.reset)
+
+
+def remove_builds(data_dir: Path) -> None:
+    """End the builds of a data folder on which no daemon runs, if a killed one left any."""
+    remove_all(data_dir / _FOLDER)

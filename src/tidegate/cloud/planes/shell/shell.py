@@ -115,3 +115,11 @@ def remove(folder: Path) -> bool:
     ran = _end(folder)
     shutil.rmtree(folder, ignore_errors=True)
     return ran
+
+
+def remove_all(root: Path) -> None:
+    """End what runs for any folder below this one, and remove them all. Blocks."""
+    if root.exists():
+        for folder in root.iterdir():
+            remove(folder)
+        shutil.rmtree(root, ignore_errors=True)

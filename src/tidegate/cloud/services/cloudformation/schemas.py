@@ -72,7 +72,8 @@ class Schema:
     def has_attribute(self, name: str) -> bool:
         """Return whether `Fn::GetAtt` can ask for an attribute."""
         top = name.split(".")[0]
-        return top in self.properties
+        nested = self._document["typeName"] == "AWS::CloudFormation::Stack"
+        return top in self.properties or (nested and top == "Outputs")
 
     def typed(self, properties: Mapping[str, Any]) -> dict[str, Any]:
         """Return properties with each scalar as its schema has it ("256" as a number where a number is wanted)."""
@@ -92,6 +93,7 @@ class Schema:
         """Return properties with the stack's tags below the resource's own, and CloudFormation's above."""
         if self._tags is None or not (tags or self._system_tags):
             return dict(properties)
+        tags = {key: value for key, value in tags.items() if not key.startswith("aws:")}  # a nested stack has such
         own = properties.get(self._tags)
         shape = self._resolved(self.properties[self._tags])
         if shape.get("type") == "object":

@@ -118,12 +118,15 @@ class Sources:
         if role is not None:
             self._calls.authorize(context, "iam:PassRole", role, {"iam:PassedToService": CLOUDFORMATION})
         caller = self._calls.as_principal(context.principal, context.region, via=CLOUDFORMATION)
+        tags = {tag["Key"]: tag["Value"] for tag in request["Tags"]} if "Tags" in request else None
+        reserved = [tag for tag in tags or () if tag.lower().startswith("aws:")]
+        if reserved and not context.for_cloudformation:
+            raise invalid(f"aws: prefixed tag key names are not allowed for external use: {', '.join(reserved)}")
         try:
             before = None if previous is None else previous["parameters"]
             parameters = given(template, request.get("Parameters", []), before)
         except TemplateError as error:
             raise invalid(str(error)) from None
-        tags = {tag["Key"]: tag["Value"] for tag in request["Tags"]} if "Tags" in request else None
         source: Source = {
             "template": text,
             "parameters": parameters,

@@ -64,6 +64,10 @@ class StacksApi:
         on_failure = "DO_NOTHING" if request.get("DisableRollback") else request.get("OnFailure", "ROLLBACK")
         key, record = self._lifecycle.new_stack(context.region, name)
         source = await self._sources.of(context, request, record["stack"].get("StackId", ""))
+        parent = source["tags"].get("aws:cloudformation:stack-id") if context.for_cloudformation else None
+        if parent is not None:
+            _, outer = find_stack(self.model, context, parent)
+            record["stack"]["ParentId"], record["stack"]["RootId"] = parent, outer["stack"].get("RootId", parent)
         record["stack"]["EnableTerminationProtection"] = request.get("EnableTerminationProtection", False)
         deadline = None
         if "TimeoutInMinutes" in request:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tidegate.cloud.services.cloudformation.resources import (
     autoscaling,
+    cloudformation,
     codebuild,
     codecommit,
     codepipeline,
@@ -25,7 +26,7 @@ from tidegate.cloud.services.cloudformation.resources import (
 from tidegate.cloud.services.cloudformation.resources.handler import Handler
 
 _FILES = (
-    autoscaling, codebuild, codecommit, codepipeline, ec2_acls, ec2_gateways, ec2_network, ec2_security,
+    autoscaling, cloudformation, codebuild, codecommit, codepipeline, ec2_acls, ec2_gateways, ec2_network, ec2_security,
     ecr, ecs, elbv2, events, iam, iam_policies, logs, s3,
 )  # fmt: skip
 

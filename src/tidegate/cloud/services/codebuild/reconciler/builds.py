@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
-from tidegate.cloud.planes.shell.shell import remove
+from tidegate.cloud.planes.shell.shell import remove_all
 from tidegate.cloud.services.codebuild.model import (
     MOST_RUNNING,
     BuildRecord,
@@ -90,7 +88,7 @@ class Builds:
         gone = self._host.root.with_name(f"{self._host.root.name}.gone")
         with contextlib.suppress(OSError):
             self._host.root.rename(gone)
-        threading.Thread(target=_remove_all, args=(gone,), name="remove build folders").start()
+        threading.Thread(target=remove_all, args=(gone,), name="remove build folders").start()
 
     def _advance(self, key: Key, record: BuildRecord) -> float | None:
         running = self._runs.get(key)
@@ -168,12 +166,5 @@ class Builds:
 
     def _sweep(self) -> None:
         """End what builds of an earlier daemon left running, and remove their folders."""
-        _remove_all(self._host.root.with_name(f"{self._host.root.name}.gone"))
-        _remove_all(self._host.root)
-
-
-def _remove_all(root: Path) -> None:
-    if root.exists():
-        for folder in root.iterdir():
-            remove(folder)
-        shutil.rmtree(root, ignore_errors=True)
+        remove_all(self._host.root.with_name(f"{self._host.root.name}.gone"))
+        remove_all(self._host.root)

@@ -192,6 +192,8 @@ class TaskReconciler:
             await self._launcher.create(key, record, definition, missing)
             self._update(key, self._pull_stopped)
         for name in step.start:
+            if self._is_to_stop(key):
+                return None  # as it has not begun, nobody has to wait until it has ended
             try:
                 await self._pods.start(pod_name(key), name)
             except ContainerError as error:
@@ -206,6 +208,10 @@ class TaskReconciler:
             self._update(key, _set_status(ACTIVATING))
             return None
         return 0.0 if step.start else _WATCH
+
+    def _is_to_stop(self, key: Key) -> bool:
+        record = self._model.tasks.get(*key)
+        return record is None or record["task"]["desiredStatus"] == STOPPED
 
     async def _create_pod(self, key: Key, record: TaskRecord, definition: t.TaskDefinitionTypeDef) -> None:
         network = await self._network(key, record)
