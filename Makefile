@@ -1,5 +1,5 @@
 # The two commands of a fresh machine are `make demo` and `make test`; both install what is missing first.
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test faults check bench clean
 
 setup:
 	@scripts/setup
@@ -9,6 +9,9 @@ demo: setup
 
 test: setup
 	@.venv/bin/pytest
+
+faults: setup
+	@.venv/bin/pytest -m slow
 
 check: setup
 	@.venv/bin/ruff format --check --quiet

@@ -363,7 +363,7 @@ def test_the_command_line_deploys(cloud: Daemon, stacks: Stacks, tmp_path: Any) 
     summary = cloud.aws_json("cloudformation", "get-template-summary", "--template-url", url)
     assert "AWS::EC2::VPC" in summary["ResourceTypes"]
     cloud.aws("cloudformation", "delete-stack", "--stack-name", "cli")
-    cloud.aws("cloudformation", "wait", "stack-delete-complete", "--stack-name", "cli")
+    stacks.wait("cli", "stack_delete_complete")
 
 
 def test_nested_stacks(cloud: Daemon, stacks: Stacks) -> None:

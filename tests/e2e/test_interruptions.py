@@ -16,6 +16,8 @@ from load import Load
 from tests.e2e.app import App, Typed, image_tags, leftovers
 from tests.waiting import until, wait_for
 
+pytestmark = pytest.mark.slow
+
 STACKS = ["hello-image", "hello-local", "hello-local-web", "hello-pipeline"]
 STOPPED = "error: stopped: what had begun goes on by itself or waits\n  next: tidegate up --yes\n"
 
@@ -55,11 +57,12 @@ def client(app: App, service: str) -> Any:
     )
 
 
-def interrupted(app: App, moment: str) -> None:
-    """Press Ctrl-C at a moment of `up`."""
+def interrupted(app: App, moment: str, times: int = 1) -> None:
+    """Press Ctrl-C at a moment of `up`, impatiently also several times."""
     typed = app.begin("up", "--yes")
     typed.until(moment)
-    typed.interrupt()
+    for _ in range(times):
+        typed.interrupt()
     assert typed.error().endswith(STOPPED)
 
 
@@ -72,6 +75,13 @@ def killed(app: App, typed: Typed, moment: str) -> None:
         f"error: local cloud: it does not answer at {endpoint} any more\n"
         "  next: tidegate local start --detach, then the same command again\n"
     )
+
+
+def remove_stack(app: App, name: str) -> None:
+    cloudformation = client(app, "cloudformation")
+    cloudformation.delete_stack(StackName=name)
+    waiter = cloudformation.get_waiter("stack_delete_complete")
+    waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
 
 
 def engine_leftovers(app: App) -> list[str]:
@@ -95,16 +105,16 @@ def test_up_that_is_interrupted_or_loses_its_cloud(app: App) -> None:
     app.run("local", "stop")
     interrupted(app, "The local cloud does not run")
     interrupted(app, "hello-image: creating")
-    interrupted(app, "build web: building")
+    interrupted(app, "build web: building", times=3)
     interrupted(app, "hello-local-web: creating")
     interrupted(app, "DeployLocal: DeployWeb")
     assert "hello runs in local at http://" in app.run("up", "--yes").stdout
     assert app.answer() == "hello, version 1"
     builds = client(app, "codebuild").list_builds_for_project(projectName="hello-web")["ids"]
     assert len(builds) == 2  # the first image was built once, and the pipeline's first execution found it
-    app.run("down", "--yes")
-    assert engine_leftovers(app) == []
 
+    for name in reversed(STACKS[1:]):
+        remove_stack(app, name)
     killed(app, app.begin("up", "--yes"), "hello-local: creating")
     killed(app, app.begin("up", "--yes"), "hello-local-web: creating")
     killed(app, app.begin("up", "--yes"), "hello-pipeline: creating")

@@ -5,9 +5,13 @@ It imports next to nothing until it can answer for Ctrl-C, so that no moment of 
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
-from tidegate.cli.output import report, stopped
+from tidegate.cli.output import report, stopped, told
 from tidegate.deploy.errors import UserError
 
 _INTERRUPTED = 130  # what typer ends with on Ctrl-C
@@ -15,6 +19,7 @@ _INTERRUPTED = 130  # what typer ends with on Ctrl-C
 
 def main() -> None:
     """Run the program."""
+    signal.signal(signal.SIGINT, _interrupt)
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
@@ -30,21 +35,35 @@ def main() -> None:
     except UserError as error:
         if debug:
             raise
-        report(error)
-        sys.exit(1)
+        _fail(error)
     except KeyboardInterrupt:
-        report(stopped())
-        sys.exit(1)
+        _fail(stopped())
     except SystemExit as end:
-        if end.code != _INTERRUPTED:
-            raise
-        report(stopped())
-        sys.exit(1)
+        if end.code == _INTERRUPTED:
+            _fail(stopped())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done
+        raise
     except Exception as error:
         if debug:
             raise
-        report(_unexpected(error))
-        sys.exit(1)
+        _fail(_unexpected(error))
+
+
+def _fail(error: UserError) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left that Ctrl-C could stop
+    report(error)
+    sys.exit(1)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGINT, _leave)
+    raise KeyboardInterrupt
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End at once: who presses Ctrl-C again does not want to wait until threads have got their answers."""
+    os.write(sys.stderr.fileno(), told(stopped()).encode())
+    os._exit(1)
 
 
 def _unexpected(error: Exception) -> UserError:

@@ -11,8 +11,9 @@ from tidegate.deploy.errors import UserError
 
 
 def say(text: str = "") -> None:
-    """Print a line for the user."""
-    print(text, flush=True)  # noqa: T201
+    """Print a line for the user, whole: two threads may have something to say at the same moment."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def note(text: str) -> None:
@@ -26,10 +27,14 @@ def show_json(document: Any) -> None:
 
 
 def report(error: UserError) -> None:
-    """Print an error: `what: why`, then the next command."""
-    note(f"error: {error.what}: {error.why}")
-    if error.next_step:
-        note(f"  next: {error.next_step}")
+    """Print an error."""
+    note(told(error).rstrip("\n"))
+
+
+def told(error: UserError) -> str:
+    """Return an error as it is printed: `what: why`, then the next command."""
+    next_step = f"  next: {error.next_step}\n" if error.next_step else ""
+    return f"error: {error.what}: {error.why}\n{next_step}"
 
 
 def stopped() -> UserError:

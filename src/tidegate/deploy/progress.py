@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -36,21 +36,29 @@ class Pace:
     """Time for a deployment: durations, and pauses that grow and that a stop ends at once."""
 
     def __init__(self) -> None:
-        self._stop = threading.Event()
+        # not an Event: Ctrl-C in the midst of its Python code leaves its lock taken, and every thread waits for ever
+        self._stop: SimpleQueue[None] = SimpleQueue()
 
     def stop(self) -> None:
         """End every wait, now and from now on, with `StoppedError`."""
-        self._stop.set()
+        self._stop.put(None)
 
     def pauses(self) -> Iterator[None]:
         """Yield after ever longer pauses: soon at first, so that what is quick is seen to be quick."""
         pause = _FIRST_PAUSE
         yield
         while True:
-            if self._stop.wait(pause):
-                raise StoppedError
+            self._wait(pause)
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
             yield
+
+    def _wait(self, pause: float) -> None:
+        try:
+            self._stop.get(timeout=pause)
+        except Empty:
+            return
+        self._stop.put(None)  # for the other threads
+        raise StoppedError
 
     def until(self, condition: Callable[[], T | None]) -> T:
         """Return the first result of `condition` that is not None."""

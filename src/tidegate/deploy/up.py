@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 from tidegate.deploy.builds import Builds
 from tidegate.deploy.buildspec import check_buildspec
@@ -185,17 +186,12 @@ def _first_failure(
     images: Future[dict[str, str]], environment: Future[dict[str, str]], stop: Callable[[], None]
 ) -> dict[str, str]:
     """Return the environment's outputs once both are there; on a failure stop the other one and raise the cause."""
-    futures = (environment, images)
-    while True:
-        for future in futures:
-            if future.done() and (error := future.exception()) is not None and not isinstance(error, StoppedError):
-                stop()
-                raise error
-        if all(future.done() for future in futures):
-            return environment.result()
-        for future in futures:
-            if not future.done():
-                try:
-                    future.exception(timeout=0.05)
-                except TimeoutError:
-                    continue
+    done: SimpleQueue[Future[dict[str, str]]] = SimpleQueue()
+    for future in (environment, images):
+        future.add_done_callback(done.put)
+    for _ in range(2):
+        error = done.get().exception()
+        if error is not None and not isinstance(error, StoppedError):
+            stop()
+            raise error
+    return environment.result()
