@@ -61,7 +61,7 @@ class Session:
         credentials = self._session.get_credentials()
         if credentials is None:
             raise no_credentials()
-        frozen = credentials.get_frozen_credentials()
+        frozen: Any = credentials.get_frozen_credentials()
         return Keys(frozen.access_key, frozen.secret_key, frozen.token, self.region)
 
     def account(self) -> str:

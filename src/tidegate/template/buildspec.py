@@ -24,17 +24,17 @@ phases:
   build:
     commands:
       - >-
-        test -n "$BUILT" ||
-        docker build $BUILD_OPTIONS --build-arg BUILDKIT_INLINE_CACHE=1 --cache-from $REPOSITORY_URI:latest
-        --tag $IMAGE --file $DOCKERFILE $BUILD_CONTEXT
-      - docker tag $IMAGE $REPOSITORY_URI:latest
+        if test -n "$BUILT"; then docker tag $IMAGE $REPOSITORY_URI:latest;
+        else docker build $BUILD_OPTIONS --build-arg BUILDKIT_INLINE_CACHE=1 --cache-from $REPOSITORY_URI:latest
+        --tag $IMAGE --tag $REPOSITORY_URI:latest --file $DOCKERFILE $BUILD_CONTEXT; fi
   post_build:
     commands:
       - test -n "$BUILT" || docker push --quiet $IMAGE
       - docker push --quiet $REPOSITORY_URI:latest
       # what goes on is the digest, not the tag: every environment runs the very same image
-      - DIGESTS=$(docker image inspect --format '{{join .RepoDigests " "}}' $IMAGE)
-      - DIGEST=$(tr ' ' '\\n' <<< $DIGESTS | grep "^$REPOSITORY_URI@" | head -n 1)
+      - >-
+        DIGEST=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' $IMAGE |
+        grep "^$REPOSITORY_URI@" | head -n 1)
       - printf '[{"name":"%s","imageUri":"%s"}]' $CONTAINER_NAME $DIGEST > imagedefinitions.json
 
 artifacts:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 from tidegate.cloud.planes.docker.engine import Engine
 from tidegate.cloud.planes.docker.pause import image_archive
@@ -31,12 +32,15 @@ class Images:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._making = asyncio.Lock()
+        self._pulling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def pull(self, name: str, login: RegistryLogin | None = None) -> Image:
         """Have the registry's image of this name and return it; raise `ImageError` with the registry's words."""
         auth = None if login is None else {"username": login.username, "password": login.password}
+        lock = self._pulling.setdefault(name, asyncio.Lock())
         try:
-            async with self._engine.client() as docker:
+            # one after the other: the engine takes ten times as long for the same image twice at once
+            async with lock, self._engine.client() as docker:
                 await docker.images.pull(name, auth=auth)
         except RefusedError as error:
             raise ImageError(error.message) from error

@@ -41,7 +41,7 @@ class Pods:
         self._publish = publish
 
     async def create(self, spec: PodSpec, network: Network) -> None:
-        """Make the pod: its network namespace, with its address. Containers come next."""
+        """Make the pod. Containers can be added to it from now on, and started once it is open."""
         ports = {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in spec.ports}
         address = network.real(spec.address)
         config: dict[str, Any] = {
@@ -65,8 +65,11 @@ class Pods:
             config["ExposedPorts"] = {port: {} for port in ports}
             config["HostConfig"]["PortBindings"] = ports
         await self._create(_name(spec.name, _PAUSE), config)
+
+    async def open(self, spec: PodSpec) -> None:
+        """Make the network namespace, with its address, of a pod that was created."""
         await self._start(_name(spec.name, _PAUSE))
-        if "ExposedPorts" in config:
+        if spec.ports and await self._published():
             self._reach.note_published(spec.network, spec.address, await self._ports(spec.name))
 
     async def add(self, pod: str, spec: ContainerSpec, image: str, log_driver: str = "json-file") -> None:

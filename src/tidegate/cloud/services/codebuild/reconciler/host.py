@@ -13,9 +13,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tidegate.cloud.planes.shell.warm import WarmProgram
 from tidegate.cloud.services.codebuild.reconciler.container import BuildContainer
 
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/homebrew/bin")
+_AWS_MODULES = ("awscli.handlers", "botocore.httpsession")  # the greatest part of what it imports after its start
 _ABSENT = "/nonexistent/docker.sock"
 _SHIM = """#!/bin/sh
 # The build's project is not privileged: there is no engine for it, and the client says so as it does on AWS.
@@ -34,6 +36,8 @@ class BuildHost:
         self.root = root
         self._engine = engine
         self.user = pwd.getpwuid(os.getuid()).pw_name
+        aws = Path(sys.prefix) / "bin" / "aws"
+        self._aws = WarmProgram(aws, "awscli.clidriver:main", _AWS_MODULES) if aws.exists() else None
 
     def folder(self, build: str) -> Path:
         """Return the folder of a build, by the part of its id that is a UUID."""
@@ -44,9 +48,10 @@ class BuildHost:
         folder = self.folder(build)
         for name in ("home", "tmp", "state", "bin"):
             (folder / name).mkdir(parents=True)
-        aws = Path(sys.prefix) / "bin" / "aws"
-        if aws.exists():
-            (folder / "bin" / "aws").symlink_to(aws)
+        if self._aws is not None:
+            aws = folder / "bin" / "aws"
+            aws.write_text(self._aws.start())
+            aws.chmod(0o755)
         docker = shutil.which("docker")
         if docker is not None and privileged:
             (folder / "bin" / "docker").symlink_to(docker)

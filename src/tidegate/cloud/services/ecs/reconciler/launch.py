@@ -63,22 +63,28 @@ class Launcher:
         self._registry = registry
         self._home_region = home_region
 
+    async def pull(self, key: Key, record: TaskRecord, containers: Sequence[Mapping[str, Any]]) -> list[Image]:
+        """Pull the images of these containers and return them; raise `TaskFailedError`."""
+        login = await self._login(record, containers)
+        pulls = (self._pull(key, record, each, login) for each in containers)
+        images = []
+        for image in await asyncio.gather(*pulls, return_exceptions=True):
+            if isinstance(image, BaseException):
+                raise image
+            images.append(image)
+        return images
+
     async def create(
         self,
         key: Key,
         record: TaskRecord,
         definition: t.TaskDefinitionTypeDef,
         containers: Sequence[Mapping[str, Any]],
+        images: Sequence[Image],
     ) -> None:
-        """Pull the images of these containers and create them; raise `TaskFailedError`."""
-        login = await self._login(record, containers)
-        images = await asyncio.gather(
-            *(self._pull(key, record, each, login) for each in containers), return_exceptions=True
-        )
+        """Create these containers from their images; raise `TaskFailedError`."""
         volumes = await self._pods.ensure_volumes(pod_name(key), [volume["name"] for volume in definition["volumes"]])
         for container, image in zip(containers, images, strict=True):
-            if isinstance(image, BaseException):
-                raise image
             await self._open_logs(record, container, key[2])
             await self._add(key, record, definition, container, image, volumes)
 

@@ -7,8 +7,9 @@ once its desired status is STOPPED. Each step can be done again after a kill.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -175,10 +176,8 @@ class TaskReconciler:
     async def _start(self, key: Key, record: TaskRecord) -> float | None:
         """Pull, create and start containers in the order of their dependencies."""
         definition = self._definition(record)
-        states = await self._pods.states(pod_name(key))
-        if states is None:
-            await self._create_pod(key, record, definition)
-            states = {}
+        found = await self._pods.states(pod_name(key))
+        states = found or {}
         containers = definition["containerDefinitions"]
         step = next_starts(containers, _actual(states))
         if step.hopeless:
@@ -187,10 +186,10 @@ class TaskReconciler:
             self._update(key, _set_status(ACTIVATING))
             return None
         missing = [each for each in containers if each["name"] not in states]
-        if missing:
-            self._update(key, self._pull_started)
-            await self._launcher.create(key, record, definition, missing)
-            self._update(key, self._pull_stopped)
+        if found is None:
+            await self._open(key, record, definition, missing)
+        elif missing:
+            await self._create(key, record, definition, missing)
         for name in step.start:
             if self._is_to_stop(key):
                 return None  # as it has not begun, nobody has to wait until it has ended
@@ -199,11 +198,11 @@ class TaskReconciler:
             except ContainerError as error:
                 raise TaskFailedError(f"CannotStartContainerError: {error}", container=name) from error
             self._follow((*key, name))
-        await self._note_states(key)
-        late = ended(containers, _actual(await self._pods.states(pod_name(key)) or {}))
+        actual = _actual(await self._note_states(key))
+        late = ended(containers, actual)
         if late is not None and late in step.start:
             return await self._watch(key, record)
-        step = next_starts(containers, _actual(await self._pods.states(pod_name(key)) or {}))
+        step = next_starts(containers, actual)
         if step.ready:
             self._update(key, _set_status(ACTIVATING))
             return None
@@ -213,7 +212,21 @@ class TaskReconciler:
         record = self._model.tasks.get(*key)
         return record is None or record["task"]["desiredStatus"] == STOPPED
 
-    async def _create_pod(self, key: Key, record: TaskRecord, definition: t.TaskDefinitionTypeDef) -> None:
+    async def _open(
+        self,
+        key: Key,
+        record: TaskRecord,
+        definition: t.TaskDefinitionTypeDef,
+        containers: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Make the task's network while its images are pulled and its containers created."""
+        pod = asyncio.create_task(self._create_pod(key, record, definition), name=f"pod of {key[2]}")
+        work = (self._open_pod(pod), self._create(key, record, definition, containers, pod))
+        for result in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _create_pod(self, key: Key, record: TaskRecord, definition: t.TaskDefinitionTypeDef) -> PodSpec:
         network = await self._network(key, record)
         ports = {port["containerPort"] for each in definition["containerDefinitions"] for port in each["portMappings"]}
         address = record["address"]
@@ -225,12 +238,30 @@ class TaskReconciler:
             ports=tuple(sorted(ports)),
             labels={"dev.tidegate.task": record["task"]["group"]},
         )
-        try:
+        with _network_failures():
             await self._pods.create(spec, network)
-        except ContainerError as error:
-            raise TaskFailedError(
-                f"ResourceInitializationError: failed to configure the task's network: {error}"
-            ) from error
+        return spec
+
+    async def _open_pod(self, created: asyncio.Task[PodSpec]) -> None:
+        spec = await created
+        with _network_failures():
+            await self._pods.open(spec)
+
+    async def _create(
+        self,
+        key: Key,
+        record: TaskRecord,
+        definition: t.TaskDefinitionTypeDef,
+        containers: Sequence[Mapping[str, Any]],
+        pod: asyncio.Task[PodSpec] | None = None,
+    ) -> None:
+        """Pull the images of containers and create them, in the pod that is there or will be."""
+        self._update(key, self._pull_started)
+        images = await self._launcher.pull(key, record, containers)
+        self._update(key, self._pull_stopped)
+        if pod is not None:
+            await pod
+        await self._launcher.create(key, record, definition, containers, images)
 
     async def _network(self, key: Key, record: TaskRecord) -> Network:
         caller = self._calls.as_service("ecs.amazonaws.com", key[0])
@@ -419,6 +450,15 @@ class TaskReconciler:
                 record["task"]["version"] += 1
 
         self._model.tasks.update(key, versioned)
+
+
+@contextlib.contextmanager
+def _network_failures() -> Iterator[None]:
+    try:
+        yield
+    except ContainerError as error:
+        why = f"ResourceInitializationError: failed to configure the task's network: {error}"
+        raise TaskFailedError(why) from error
 
 
 def _visible(record: TaskRecord) -> tuple[str, str, tuple[str, ...]]:
