@@ -176,6 +176,7 @@ def test_a_version_that_crashes_is_rolled_back(balanced: Balanced) -> None:
     assert any("deployment failed: tasks failed to start." in message for message in balanced.messages())
 
 
+@pytest.mark.slow
 def test_a_health_check_that_fails_is_rolled_back(balanced: Balanced) -> None:
     first = balanced.register(balanced.server(VERSION="v1"))
     balanced.create(first, desired=1, healthCheckGracePeriodSeconds=0)
@@ -190,6 +191,7 @@ def test_a_health_check_that_fails_is_rolled_back(balanced: Balanced) -> None:
     assert "deployment failed: tasks failed health checks." in reasons
 
 
+@pytest.mark.slow
 def test_a_task_without_a_way_in_is_unhealthy_with_a_time_out(balanced: Balanced) -> None:
     rules = balanced.ec2.describe_security_groups(GroupIds=[balanced.groups["tasks"]])["SecurityGroups"][0]
     balanced.ec2.revoke_security_group_ingress(GroupId=balanced.groups["tasks"], IpPermissions=rules["IpPermissions"])

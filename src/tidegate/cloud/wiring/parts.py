@@ -40,4 +40,3 @@ class Parts:
     background: dict[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)  # run until the end
     resets: list[Callable[[], None]] = field(default_factory=list)  # empty at once what lives outside the store
     stops: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # stop what runs outside the process
-    purges: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # leave nothing behind
