@@ -26,7 +26,7 @@ phases:
       - >-
         if test -n "$BUILT"; then docker tag $IMAGE $REPOSITORY_URI:latest;
         else docker build $BUILD_OPTIONS --build-arg BUILDKIT_INLINE_CACHE=1 --cache-from $REPOSITORY_URI:latest
-        --tag $IMAGE --tag $REPOSITORY_URI:latest --file $DOCKERFILE $BUILD_CONTEXT; fi
+        --force-rm --tag $IMAGE --tag $REPOSITORY_URI:latest --file $DOCKERFILE $BUILD_CONTEXT; fi
   post_build:
     commands:
       - test -n "$BUILT" || docker push --quiet $IMAGE
