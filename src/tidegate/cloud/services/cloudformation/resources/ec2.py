@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from tidegate.cloud.errors import ServiceError, not_offered
@@ -14,9 +15,9 @@ _IN_USE = frozenset({"DependencyViolation", "InvalidIPAddress.InUse"})
 class Removed(Handler):
     """Something that EC2 does not let go while other things need it; CloudFormation waits for those."""
 
+    @abstractmethod
     async def remove(self, step: Step) -> None:
         """Ask EC2 once to delete the resource."""
-        raise NotImplementedError
 
     async def delete(self, step: Step) -> None:
         """Delete the resource; what still needs it is waited for in `gone`."""
@@ -47,9 +48,9 @@ class Tagged(Removed):
     # properties that never change, and the members that show them: a resource that is replaced has the same tags
     fixed: ClassVar[tuple[tuple[str, str], ...]] = ()
 
+    @abstractmethod
     async def make(self, step: Step) -> str:
         """Make the resource by one call, and return its id."""
-        raise NotImplementedError
 
     async def configure(self, step: Step, before: Properties) -> None:
         """Do what is left after `make`, or what an update changes; everything where `before` is empty."""

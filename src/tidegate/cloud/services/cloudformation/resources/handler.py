@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-templ
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -105,15 +106,15 @@ class Step:
         return [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
 
 
-class Handler:
+class Handler(ABC):
     """Makes resources of one type real. One object serves all resources; it keeps nothing."""
 
     type: ClassVar[str]
     missing: ClassVar[frozenset[str]] = frozenset()  # the error codes that say: there is no such resource (any more)
 
+    @abstractmethod
     async def create(self, step: Step) -> str:
         """Make the resource and return its physical id (what `Ref` gives)."""
-        raise NotImplementedError
 
     async def find(self, step: Step) -> str | None:
         """Return the physical id of what a `create` made that was killed on its way, having finished what is missing.
@@ -138,9 +139,9 @@ class Handler:
         """
         raise FailedError(f"{self.type} cannot be updated", "NotUpdatable")
 
+    @abstractmethod
     async def delete(self, step: Step) -> None:
         """Delete the resource. A `ServiceError` of a code in `missing` means that it is gone already."""
-        raise NotImplementedError
 
     async def gone(self, step: Step) -> bool:
         """Return whether what was deleted is gone; asked again until it is."""
