@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.local_cloud import require
 
-if TYPE_CHECKING:  # slow to import: every `git push` asks here for keys, and the local cloud's need no boto3
-    import boto3
+if TYPE_CHECKING:  # slow to import: every `git push` asks here for keys, and the local cloud's need no botocore
+    import botocore.session
 
 LOCAL = "local"
 
@@ -32,27 +32,23 @@ class Keys(NamedTuple):
 class Session:
     """Clients for one environment's account and region. They are made once and may be used by several threads."""
 
-    def __init__(self, session: boto3.session.Session, endpoint: str | None) -> None:
+    def __init__(self, session: botocore.session.Session, region: str, endpoint: str | None) -> None:
         self._session = session
+        self.region = region
         self._endpoint = endpoint
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    @property
-    def region(self) -> str:
-        """Return the region."""
-        return str(self._session.region_name)
-
     def client(self, service: str) -> Any:
-        """Return the client of a service (boto3's name)."""
+        """Return the client of a service (boto3's name): what `boto3.client` gives, without the rest of boto3."""
         from botocore.config import Config
 
-        with self._lock:  # boto3 makes clients from shared data that is no thread's own
+        with self._lock:  # clients are made from shared data that is no thread's own
             if service not in self._clients:
                 retries = _ACCOUNT_RETRIES if self._endpoint is None else _LOCAL_RETRIES
                 config = Config(retries=retries, connect_timeout=5, read_timeout=60)  # type: ignore[arg-type]
-                self._clients[service] = self._session.client(  # type: ignore[call-overload]
-                    service, endpoint_url=self._endpoint, config=config
+                self._clients[service] = self._session.create_client(
+                    service, self.region, endpoint_url=self._endpoint, config=config
                 )
             return self._clients[service]
 
@@ -103,21 +99,23 @@ def open_session(
 
     `local` is the local cloud of this machine, unless AWS_ENDPOINT_URL already points somewhere.
     """
-    import boto3
-    from botocore.exceptions import NoRegionError
+    import botocore.session
+    from botocore.exceptions import NoRegionError, ProfileNotFound
 
     if environment == LOCAL and "AWS_ENDPOINT_URL" not in environ:
         cloud = require(data_dir)
-        session = boto3.session.Session(
-            aws_access_key_id=cloud.access_key,
-            aws_secret_access_key=cloud.secret,
-            region_name=region or cloud.region,
-        )
-        return Session(session, cloud.endpoint)
-    session = boto3.session.Session(profile_name=profile, region_name=region)
-    if session.region_name is None:
+        session = botocore.session.Session()
+        session.set_credentials(cloud.access_key, cloud.secret)
+        return Session(session, region or cloud.region, cloud.endpoint)
+    session = botocore.session.Session(profile=profile)
+    try:
+        region = region or session.get_config_variable("region")
+    except ProfileNotFound:
+        known = ", ".join(session.available_profiles) or "none"
+        raise UserError(f"profile {profile}", f"there is no such profile; there are {known}", "aws configure") from None
+    if region is None:
         raise UserError("AWS region", str(NoRegionError()), "add --region, or set AWS_DEFAULT_REGION")
-    return Session(session, None)
+    return Session(session, region, None)
 
 
 def find_keys(

@@ -7,8 +7,10 @@ from tidegate.cloud.services.ecs.model import EcsModel, task_key_of
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher
 from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
 from tidegate.cloud.services.ecs.reconciler.metrics import Metrics
+from tidegate.cloud.services.ecs.reconciler.network import TaskNetwork
 from tidegate.cloud.services.ecs.reconciler.roles import Roles
 from tidegate.cloud.services.ecs.reconciler.service import ServiceReconciler
+from tidegate.cloud.services.ecs.reconciler.standby import StandbyReconciler
 from tidegate.cloud.services.ecs.reconciler.task import TaskReconciler
 from tidegate.cloud.store import Key
 from tidegate.cloud.wiring.parts import Parts
@@ -31,23 +33,26 @@ def add_ecs(parts: Parts) -> None:
     roles = Roles(model, parts.calls)
     shipper = LogShipper(model, docker.pods, roles)
     launcher = Launcher(model, docker.pods, docker.images, roles, shipper, parts.endpoint, parts.region)
+    network = TaskNetwork(parts.calls, docker.pods, docker.networks)
     tasks = TaskReconciler(
         model,
         parts.calls,
         parts.clock,
         docker.pods,
-        docker.networks,
+        network,
         launcher,
         shipper,
         lambda key: parts.loop.enqueue("ecs.logs", key),
     )
     services = ServiceReconciler(model, parts.calls, parts.clock)
+    standby = StandbyReconciler(model, parts.clock, docker.pods, network)
 
     def task_keys() -> list[Key]:
         return [key for key, _ in model.tasks.items()]
 
     parts.loop.add("ecs.task", tasks.reconcile, keys=task_keys, workers=64)
     parts.loop.add("ecs.service", services.reconcile, keys=lambda: [key for key, _ in model.services.items()])
+    parts.loop.add("ecs.standby", standby.reconcile, keys=standby.doubt)
     parts.loop.add("ecs.logs", shipper.reconcile, keys=model.writing_containers, workers=10_000)
     parts.loop.add("ecs.sweep", tasks.sweep)
     metrics = Metrics(model, parts.calls, parts.clock, docker.pods)
@@ -56,6 +61,8 @@ def add_ecs(parts: Parts) -> None:
     parts.loop.watch("ecs.task", "ecs.task")
     parts.loop.watch("ecs.task", "ecs.service", model.service_of_task)
     parts.loop.watch("ecs.service", "ecs.service")
+    parts.loop.watch("ecs.service", "ecs.standby")
+    parts.loop.watch("ecs.standby", "ecs.service", lambda key: [key[:3]])
     parts.loop.watch("elbv2.target", "ecs.task", lambda key: model.tasks_at(key[0], key[2]))
     parts.loop.watch("elbv2.target", "ecs.service", lambda key: model.services_of_target_group(key[0], key[1]))
 
@@ -63,6 +70,8 @@ def add_ecs(parts: Parts) -> None:
         parts.loop.enqueue("ecs.sweep", _EVERYTHING)
         for key in task_keys():
             parts.loop.enqueue("ecs.task", key)
+        for key in standby.doubt():
+            parts.loop.enqueue("ecs.standby", key)
 
     def sweep_after_reset() -> None:
         if docker.engine.in_use:

@@ -102,6 +102,12 @@ def has_probe(container: Mapping[str, Any]) -> bool:
     return "healthCheck" in container and container["healthCheck"]["command"][0] != "NONE"
 
 
+def container_ports(definition: t.TaskDefinitionTypeDef) -> tuple[int, ...]:
+    """Return the ports that a task's containers listen on, in order."""
+    ports = {port["containerPort"] for each in definition["containerDefinitions"] for port in each["portMappings"]}
+    return tuple(sorted(ports))
+
+
 def stop_timeout(container: Mapping[str, Any]) -> int:
     """Return how many seconds a container has to end after its stop signal."""
     return int(container.get("stopTimeout", _DEFAULT_STOP_TIMEOUT))

@@ -32,6 +32,11 @@ STOPPING: Final = "STOPPING"
 DEPROVISIONING: Final = "DEPROVISIONING"
 STOPPED: Final = "STOPPED"
 
+# states of a network that stands by
+OPENING: Final = "OPENING"
+OPEN: Final = "OPEN"
+CLOSING: Final = "CLOSING"
+
 
 class ClusterRecord(TypedDict):
     """A cluster; its counts are counted when it is described."""
@@ -111,6 +116,15 @@ class TaskRecord(TypedDict):
     was_healthy: bool
 
 
+class StandbyRecord(TypedDict):
+    """A network that stands by for a service's next task: see `reconciler.standby`. Its key ends in the task's id."""
+
+    state: str  # OPENING, OPEN, CLOSING
+    network: t.AwsVpcConfigurationOutputTypeDef
+    ports: list[int]
+    interface: NotRequired[str]
+
+
 class EcsModel:
     """ECS's records, by region first; tasks and services by the name of their cluster then."""
 
@@ -121,6 +135,7 @@ class EcsModel:
         self.revisions: Collection[int] = Collection(store, "ecs.latest-revision")
         self.services: Collection[ServiceRecord] = Collection(store, "ecs.service")
         self.tasks: Collection[TaskRecord] = Collection(store, "ecs.task")
+        self.standby: Collection[StandbyRecord] = Collection(store, "ecs.standby")
         self.log_positions: Collection[datetime] = Collection(store, "ecs.log-position")
         self.settings: Collection[str] = Collection(store, "ecs.account-setting")
 
@@ -160,6 +175,18 @@ class EcsModel:
         address = target.rpartition(":")[0]
         return [key for key, record in self.tasks.items(region) if record.get("address") == address]
 
+    def standby_pods(self) -> set[str]:
+        """Return the names of the pods that stand by, or are becoming so."""
+        return {pod_name(standby_task(key)) for key, _ in self.standby.items()}
+
+    def take_standby(self, service: Key, network: t.AwsVpcConfigurationOutputTypeDef, ports: list[int]) -> str | None:
+        """Return the task id that an open network waits for, which is the caller's from now on; None without one."""
+        for key, record in self.standby.items(*service):
+            if record["state"] == OPEN and (record["network"], record["ports"]) == (network, ports):
+                self.standby.delete(*key)
+                return key[3]
+        return None
+
     def writing_containers(self) -> list[Key]:
         """Return the keys (region, cluster, task, container) of what may have written since the daemon last ran."""
         return [
@@ -192,6 +219,16 @@ def task_key(record: TaskRecord) -> Key:
     """Return the key of a task's record."""
     arn = record["task"]["taskArn"]
     return (arn.split(":")[3], record["task"]["clusterArn"].rpartition("/")[2], resource_id(arn))
+
+
+def task_arn(cluster_arn: str, task_id: str) -> str:
+    """Return a task's ARN."""
+    return f"{cluster_arn.replace(':cluster/', ':task/')}/{task_id}"
+
+
+def standby_task(key: Key) -> Key:
+    """Return the key of the task that a network stands by for: (region, cluster, service, task) without the service."""
+    return (key[0], key[1], key[3])
 
 
 def pod_name(key: Key) -> str:

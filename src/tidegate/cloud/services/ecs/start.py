@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.services.ecs.model import PROVISIONING, RUNNING, Registration, TaskRecord
+from tidegate.cloud.services.ecs.model import PROVISIONING, RUNNING, Registration, TaskRecord, task_arn
 from tidegate.cloud.services.ecs.sizes import cpu_units, memory_mib
 
 if TYPE_CHECKING:
@@ -29,13 +29,12 @@ def new_task(
 ) -> TaskRecord:
     """Return the record of a task that is to be started: desired RUNNING, last PROVISIONING."""
     overrides = overrides or {}
-    prefix = cluster_arn.replace(":cluster/", ":task/")
-    arn = f"{prefix}/{task_id}"
+    arn = task_arn(cluster_arn, task_id)
     cpu = overrides.get("cpu", definition["cpu"])
     memory = overrides.get("memory", definition["memory"])
     containers: list[t.ContainerTypeDef] = [
         {
-            "containerArn": f"{prefix.replace(':task/', ':container/')}/{task_id}/{each['name']}",
+            "containerArn": f"{arn.replace(':task/', ':container/')}/{each['name']}",
             "taskArn": arn,
             "name": each["name"],
             "image": each["image"],

@@ -16,7 +16,8 @@ Traffic = Literal["healthy", "unhealthy", "draining"]
 
 NO_LISTENER = "Target group is not configured to receive traffic from the load balancer"
 OTHER_ZONE = "Target is in an Availability Zone that is not enabled for the load balancer"
-QUICK_PAUSE = 0.2  # seconds between checks of a target of which nothing is known yet
+# seconds between checks of a target of which nothing is known yet: a fifth of its age, between these
+QUICK_PAUSE, LONGEST_QUICK_PAUSE = 0.05, 0.2
 DRAIN_PAUSE = 0.1  # seconds for which a draining target has to be seen without a request
 _LONG_DRAIN, _LONG_DRAIN_PAUSE = 5.0, 0.5  # seconds
 
@@ -119,9 +120,12 @@ def passes(outcome: Outcome, check: Check) -> bool:
     return outcome.status is not None and any(first <= outcome.status <= last for first, last in check.codes)
 
 
-def pause(health: Health, check: Check) -> float:
+def pause(health: Health, check: Check, now: datetime) -> float:
     """Return the seconds between the start of one check and the next."""
-    return min(QUICK_PAUSE, check.interval) if health.state == "initial" else check.interval
+    if health.state != "initial":
+        return check.interval
+    age = (now - health.since).total_seconds()
+    return min(max(QUICK_PAUSE, age / 5), LONGEST_QUICK_PAUSE, check.interval)
 
 
 def parse_codes(text: str) -> tuple[tuple[int, int], ...] | None:

@@ -17,7 +17,10 @@ from tidegate.cloud.planes.shell.warm import WarmProgram
 from tidegate.cloud.services.codebuild.reconciler.container import BuildContainer
 
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/homebrew/bin")
-_AWS_MODULES = ("awscli.handlers", "botocore.httpsession")  # the greatest part of what it imports after its start
+_AWS_MODULES = (
+    "awscli.handlers",
+    "awscli.botocore.httpsession",
+)  # the greatest part of what it imports after its start
 _ABSENT = "/nonexistent/docker.sock"
 _SHIM = """#!/bin/sh
 # The build's project is not privileged: there is no engine for it, and the client says so as it does on AWS.
@@ -103,7 +106,8 @@ def script(shell: str, command: str, state: Path, *, keeps: bool) -> str:
     )
     return (
         f"test ! -f {_quoted(state / 'variables')} || . {_quoted(state / 'variables')}\n{source}"
-        f'test ! -f {_quoted(state / "folder")} || cd "$(cat {_quoted(state / "folder")})"\n'
+        f"test ! -f {_quoted(state / 'folder')} || {{ IFS= read -r CODEBUILD_FOLDER <{_quoted(state / 'folder')}"
+        f'; cd "$CODEBUILD_FOLDER"; unset CODEBUILD_FOLDER; }}\n'
         f"set -a\n{command}\nCODEBUILD_LAST_EXIT=$?\n"
         f"export -p >{_quoted(state / 'variables')}\n{functions}pwd >{_quoted(state / 'folder')}\n"
         "exit $CODEBUILD_LAST_EXIT\n"

@@ -12,7 +12,7 @@ from typing import Any
 from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.services.ecs.containers import has_probe
+from tidegate.cloud.services.ecs.containers import container_ports, has_probe
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
     COMPLETED,
@@ -117,8 +117,10 @@ class _Step:
         self._stop(decided)
         self._start(decided)
         self._finish(decided)
-        if self._record["service"]["status"] == DRAINING and not any(
-            each["task"]["lastStatus"] != STOPPED for each in self._tasks.values()
+        if (
+            self._record["service"]["status"] == DRAINING
+            and all(each["task"]["lastStatus"] == STOPPED for each in self._tasks.values())
+            and not self._model.standby.items(*self._key)
         ):
             self._record["service"]["status"] = INACTIVE
             self._record["deployments"] = []
@@ -271,9 +273,10 @@ class _Step:
                 {"key": "aws:ecs:clusterName", "value": self._key[1]},
             ]
         started = []
+        ports = list(container_ports(definition["definition"]))
         for _ in range(decided.start):
             record = new_task(
-                self._clock.hex(32),
+                self._model.take_standby(self._key, deployment["network"], ports) or self._clock.hex(32),
                 service["clusterArn"],
                 definition["definition"],
                 deployment["network"],

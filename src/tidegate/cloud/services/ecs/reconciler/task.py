@@ -7,19 +7,17 @@ once its desired status is STOPPED. Each step can be done again after a kill.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.planes.docker.networks import Network, Networks
 from tidegate.cloud.planes.docker.pods import Pods
 from tidegate.cloud.planes.docker.values import ContainerError, ContainerState, EngineError, Phase, PodSpec
-from tidegate.cloud.services.ecs.containers import log_target, stop_timeout
+from tidegate.cloud.services.ecs.containers import container_ports, log_target, stop_timeout
 from tidegate.cloud.services.ecs.lifecycle import Container, Stage, ended, health, next_starts, stop_layers
 from tidegate.cloud.services.ecs.model import (
     ACTIVATING,
@@ -36,6 +34,7 @@ from tidegate.cloud.services.ecs.model import (
 )
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher, TaskFailedError
 from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
+from tidegate.cloud.services.ecs.reconciler.network import TaskNetwork
 from tidegate.cloud.store import Key
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class TaskReconciler:
         calls: Calls,
         clock: Clock,
         pods: Pods,
-        networks: Networks,
+        network: TaskNetwork,
         launcher: Launcher,
         shipper: LogShipper,
         follow: Callable[[Key], None],
@@ -69,7 +68,7 @@ class TaskReconciler:
         self._calls = calls
         self._clock = clock
         self._pods = pods
-        self._networks = networks
+        self._network = network
         self._launcher = launcher
         self._shipper = shipper
         self._follow = follow
@@ -121,14 +120,15 @@ class TaskReconciler:
             await self._pods.remove(pod_name(key))
 
         live = [(key, each) for key, each in self._model.tasks.items() if each["task"]["lastStatus"] != STOPPED]
-        for result in await asyncio.gather(*(stop(*each) for each in live), return_exceptions=True):
+        work = [stop(*each) for each in live] + [self._pods.remove(pod) for pod in self._model.standby_pods()]
+        for result in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(result, BaseException):
                 log.warning("a task's containers could not be removed: %s", result)
 
     async def sweep(self, key: Key) -> float | None:
         """Remove the pods that belong to no task: what a reset or a kill left on the engine."""
         live = {pod_name(key) for key, each in self._model.tasks.items() if each["task"]["lastStatus"] != STOPPED}
-        for pod in await self._pods.names() - live:
+        for pod in await self._pods.names() - live - self._model.standby_pods():
             await self._pods.remove(pod)
         return None
 
@@ -136,16 +136,7 @@ class TaskReconciler:
 
     async def _provision(self, key: Key, record: TaskRecord) -> float | None:
         """Give the task its network interface."""
-        caller = self._calls.as_service("ecs.amazonaws.com", key[0])
-        arn = record["task"]["taskArn"]
-        filters = [{"Name": "description", "Values": [arn]}]
-        found = (await caller("ec2", "describe_network_interfaces", Filters=filters))["NetworkInterfaces"]
-        try:
-            interface = found[0] if found else await self._create_interface(caller, record, arn)
-        except ServiceError as error:
-            raise TaskFailedError(
-                f"Unexpected EC2 error while attempting to Create Network Interface: {error.code}: {error.message}"
-            ) from error
+        interface = await self._network.interface(key[0], record["task"]["taskArn"], record["network"])
 
         def provisioned(record: TaskRecord) -> None:
             record["interface"] = interface["NetworkInterfaceId"]
@@ -163,15 +154,6 @@ class TaskReconciler:
 
         self._update(key, provisioned)
         return None
-
-    async def _create_interface(self, caller: Any, record: TaskRecord, arn: str) -> Mapping[str, Any]:
-        subnets = record["network"]["subnets"]
-        chosen = subnets[int(arn[-8:], 16) % len(subnets)]  # spread by the task's random id
-        request: dict[str, Any] = {"SubnetId": chosen, "Description": arn}
-        if record["network"].get("securityGroups"):
-            request["Groups"] = record["network"]["securityGroups"]
-        answer: Mapping[str, Any] = (await caller("ec2", "create_network_interface", **request))["NetworkInterface"]
-        return answer
 
     async def _start(self, key: Key, record: TaskRecord) -> float | None:
         """Pull, create and start containers in the order of their dependencies."""
@@ -227,25 +209,11 @@ class TaskReconciler:
                 raise result
 
     async def _create_pod(self, key: Key, record: TaskRecord, definition: t.TaskDefinitionTypeDef) -> PodSpec:
-        network = await self._network(key, record)
-        ports = {port["containerPort"] for each in definition["containerDefinitions"] for port in each["portMappings"]}
-        address = record["address"]
-        spec = PodSpec(
-            name=pod_name(key),
-            network=record["vpc"],
-            address=address,
-            hostname=f"ip-{address.replace('.', '-')}",
-            ports=tuple(sorted(ports)),
-            labels={"dev.tidegate.task": record["task"]["group"]},
-        )
-        with _network_failures():
-            await self._pods.create(spec, network)
-        return spec
+        ports = container_ports(definition)
+        return await self._network.create(key, record["vpc"], record["address"], ports, record["task"]["group"])
 
     async def _open_pod(self, created: asyncio.Task[PodSpec]) -> None:
-        spec = await created
-        with _network_failures():
-            await self._pods.open(spec)
+        await self._network.open(await created)
 
     async def _create(
         self,
@@ -262,11 +230,6 @@ class TaskReconciler:
         if pod is not None:
             await pod
         await self._launcher.create(key, record, definition, containers, images)
-
-    async def _network(self, key: Key, record: TaskRecord) -> Network:
-        caller = self._calls.as_service("ecs.amazonaws.com", key[0])
-        vpcs = await caller("ec2", "describe_vpcs", VpcIds=[record["vpc"]])
-        return await self._networks.ensure(record["vpc"], vpcs["Vpcs"][0]["CidrBlock"])
 
     async def _activate(self, key: Key, record: TaskRecord) -> float | None:
         """Register the task with its target groups: from now on it is running."""
@@ -364,14 +327,7 @@ class TaskReconciler:
 
     async def _deprovision(self, key: Key, record: TaskRecord) -> None:
         """Remove the containers and the network interface."""
-        await self._pods.remove(pod_name(key))
-        if "interface" in record:
-            caller = self._calls.as_service("ecs.amazonaws.com", key[0])
-            try:
-                await caller("ec2", "delete_network_interface", NetworkInterfaceId=record["interface"])
-            except ServiceError as error:
-                if error.code != "InvalidNetworkInterfaceID.NotFound":
-                    raise
+        await self._network.close(key, record.get("interface"))
         now = self._clock.now()
 
         def gone(record: TaskRecord) -> None:
@@ -450,15 +406,6 @@ class TaskReconciler:
                 record["task"]["version"] += 1
 
         self._model.tasks.update(key, versioned)
-
-
-@contextlib.contextmanager
-def _network_failures() -> Iterator[None]:
-    try:
-        yield
-    except ContainerError as error:
-        why = f"ResourceInitializationError: failed to configure the task's network: {error}"
-        raise TaskFailedError(why) from error
 
 
 def _visible(record: TaskRecord) -> tuple[str, str, tuple[str, ...]]:

@@ -108,7 +108,7 @@ class TargetsReconciler:
         if health is None or health.state == "draining":
             return 0.0
         last = self._started.get(key)
-        left = 0.0 if last is None else last + pause(health, check) - self._clock.monotonic()
+        left = 0.0 if last is None else last + pause(health, check, self._clock.now()) - self._clock.monotonic()
         if left > 0:
             return left
         self._started[key] = self._clock.monotonic()
@@ -120,7 +120,7 @@ class TargetsReconciler:
         self._change(key, lambda health, now: checking(health))
         if not allowed:
             self._passed_or_failed(key, Outcome(timed_out=True), check)
-            return pause(health, check)
+            return pause(health, check, self._clock.now())
         host, reached = self._reach(group["group"]["VpcId"], target["Id"], port)
         authority = f"{target['Id']}:{port}"
         self._probes.start(
