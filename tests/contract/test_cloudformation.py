@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.daemon import Daemon
+from tests.fargate import IMAGE
 from tests.stacks import Stacks, text
 from tests.waiting import wait_for
 
@@ -397,4 +398,65 @@ def test_nested_stacks(cloud: Daemon, stacks: Stacks) -> None:
     assert set(groups(cloud)) == {"second"}
     assert "Embedded stack" in stacks.reasons("outer")[0]
     stacks.delete("outer")
+    assert groups(cloud) == {}
+
+
+def waiting_service(cloud: Daemon) -> dict[str, Any]:
+    """A service that is never stable, for nobody ever finds its container healthy."""
+    subnets = [each["SubnetId"] for each in cloud.client("ec2").describe_subnets()["Subnets"]]
+    container = {
+        "Name": "web",
+        "Image": IMAGE,
+        "Command": ["sleep", "1000"],
+        "StopTimeout": 2,
+        "HealthCheck": {"Command": ["CMD-SHELL", "exit 1"], "StartPeriod": 300},
+    }
+    definition = {
+        "RequiresCompatibilities": ["FARGATE"],
+        "NetworkMode": "awsvpc",
+        "Cpu": "256",
+        "Memory": "512",
+        "ContainerDefinitions": [container],
+    }
+    service = {
+        "Cluster": {"Ref": "Cluster"},
+        "TaskDefinition": {"Ref": "Definition"},
+        "LaunchType": "FARGATE",
+        "DesiredCount": 1,
+        "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": subnets}},
+    }
+    return {
+        "Cluster": {"Type": "AWS::ECS::Cluster"},
+        "Definition": {"Type": "AWS::ECS::TaskDefinition", "Properties": definition},
+        "Service": {"Type": "AWS::ECS::Service", "Properties": service},
+    }
+
+
+def test_an_update_can_be_cancelled(cloud: Daemon, stacks: Stacks) -> None:
+    stacks.create("s", template(Group=group("g", 1)))
+    with pytest.raises(ClientError) as refused:
+        stacks.client.cancel_update_stack(StackName="s")
+    assert "CancelUpdateStack cannot be called from current stack status CREATE_COMPLETE" in str(refused.value)
+    stacks.client.update_stack(
+        StackName="s", TemplateBody=text(template(Group=group("g", 3), **waiting_service(cloud)))
+    )
+    wait_for(lambda: dict(stacks.events("s")).get("Service"), lambda status: status == "CREATE_IN_PROGRESS")
+    wait_for(lambda: groups(cloud)["g"], lambda days: days == 3)
+    stacks.client.cancel_update_stack(StackName="s")
+    assert stacks.ended("s") == "UPDATE_ROLLBACK_COMPLETE"
+    assert groups(cloud)["g"] == 1
+    assert list(stacks.physical("s")) == ["Group"]
+    assert cloud.client("ecs").list_clusters()["clusterArns"] == []
+
+
+@pytest.mark.slow
+def test_a_stack_that_takes_too_long_is_taken_back(cloud: Daemon, stacks: Stacks) -> None:
+    body = text(template(Group=group("g"), **waiting_service(cloud)))
+    stacks.client.create_stack(StackName="s", TemplateBody=body, TimeoutInMinutes=1)
+    wait_for(lambda: stacks.describe("s")["StackStatus"], lambda status: status == "ROLLBACK_COMPLETE", 90)
+    reasons = [
+        each.get("ResourceStatusReason", "")
+        for each in stacks.client.describe_stack_events(StackName="s")["StackEvents"]
+    ]
+    assert any("Stack creation time exceeded the specified timeout." in reason for reason in reasons)
     assert groups(cloud) == {}
