@@ -102,10 +102,10 @@ def test_no_manifest(app: App) -> None:
     ("replacement", "why"),
     [
         ("    prot: 8080", "line 4, services.web.prot: unknown key; did you mean port?"),
-        ("    cpu: 300", "line 3, services.web: cpu 300 is not a Fargate size; use one of 256, 512, 1024,"),
+        ("    cpu: 300", "line 4, services.web.cpu: 300 is not a Fargate size; use one of 256, 512, 1024,"),
         (
             "    memory: 4096",
-            "line 3, services.web: memory 4096 does not go with cpu 256 on Fargate; use 512, 1024, 2048",
+            "line 4, services.web.memory: 4096 does not go with cpu 256 on Fargate; use 512, 1024, 2048",
         ),
     ],
     ids=["misspelt key", "cpu", "memory"],
@@ -251,11 +251,11 @@ def test_a_missing_secret(app: App, elsewhere: dict[str, str]) -> None:
     assert "s3cret" not in planned.stdout + planned.stderr
 
 
-def test_secrets_on_the_local_cloud_are_refused_by_name(cloudy: App) -> None:
+def test_a_secret_that_is_missing_on_the_local_cloud(cloudy: App) -> None:
     cloudy.edit("tidegate.yml", "^    count: 2", "    secrets: {KEY: ssm:/hello/key}")
     told = cloudy.error("up", "--yes")
-    assert "error: services.web.secrets.KEY: tidegate local does not offer the service 'ssm'" in told
-    assert "next: give it only to the environments that have it: environments.NAME.services.web.secrets.KEY\n" in told
+    assert "error: services.web.secrets.KEY: there is no parameter /hello/key\n" in told
+    assert "  next: aws ssm put-parameter --type SecureString --name /hello/key --value file://…" in told
 
 
 def test_pushes_that_fail(cloudy: App) -> None:

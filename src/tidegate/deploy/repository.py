@@ -63,6 +63,10 @@ class Repository:
         """Return the branch that is checked out, `main` where none is."""
         return self._git("symbolic-ref", "--short", "-q", "HEAD").stdout.strip() or "main"
 
+    def origin(self) -> str | None:
+        """Return the address of the remote that the repository came from, None where it has none."""
+        return self._git("remote", "get-url", "origin").stdout.strip() or None
+
     def has(self, path: str) -> bool:
         """Return whether the commit that is checked out contains a file."""
         return self._git("cat-file", "-e", f"HEAD:{path}").returncode == 0

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.project import Project
+from tidegate.manifest.secret import secret
 
 
 def missing_secrets(project: Project) -> Iterator[tuple[str, str]]:
@@ -17,7 +18,10 @@ def missing_secrets(project: Project) -> Iterator[tuple[str, str]]:
     """
     for service_name, service in project.manifest.services.items():
         for variable, reference in sorted(service.secrets.items()):
-            name = "/" + reference.removeprefix("ssm:").lstrip("/")
+            named = secret(reference)
+            if named.store != "ssm":
+                continue
+            name = f"/{named.name}"
             filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
             path = f"services.{service_name}.secrets.{variable}"
             try:

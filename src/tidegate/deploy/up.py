@@ -87,7 +87,7 @@ class Deployment:
         """Return what would change; nothing is changed."""
         project, manifest = self._project, self._project.manifest
         return Plans(
-            image=self._stacks.plan(names.image_stack(project.app), image_template(manifest)),
+            image=self._stacks.plan(names.image_stack(project.app), image_template(manifest, project.stages)),
             environment=self._here.plan(
                 names.environment_stack(project.app, project.environment),
                 environment_template(manifest, project.environment),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -10,23 +11,22 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from tidegate.manifest.checks import problems
+from tidegate.manifest.checks_whole import problems_of_the_whole
 from tidegate.manifest.errors import Fault, ManifestError
-from tidegate.manifest.model import FILE_NAME, Environment, Manifest, Service
+from tidegate.manifest.job import SCHEDULE, Job
+from tidegate.manifest.model import FILE_NAME, Manifest
+from tidegate.manifest.part import LONGEST_NAME, NAME
+from tidegate.manifest.service import Service, count_of
 
 Path_ = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
-# keys that the design knows and this version does not offer yet: better named than unknown
-_NOT_YET = {
-    "sidecars": "sidecars are not offered yet",
-    "jobs": "scheduled jobs are not offered yet",
-    "spot": "FARGATE_SPOT shares are not offered yet",
-    "load_balancer": "only Application Load Balancers are offered; a Classic Load Balancer cannot serve Fargate",
-    "domain": "domains and HTTPS are not offered yet",
-    "trigger": "path filters are not offered yet",
-    "strategy": "only rolling deployments are offered yet",
-    "alarms": "alarms are not offered yet",
-    "requests": "scaling by requests is not offered yet",
+# what a pattern asks for, in words
+_RULES = {
+    "^/": "begin with /",
+    NAME: "be a name: lower-case letters and digits, with single - between them, a letter first",
+    SCHEDULE: "be a schedule: rate(1 hour), or cron(0 3 * * ? *) with minute, hour, day, month, weekday, year",
 }
 
 
@@ -45,7 +45,7 @@ def load(path: Path, environment: str | None = None) -> Manifest:
 
 
 def parse(text: str, environment: str | None = None) -> Manifest:
-    """Return the manifest of a YAML text; raise `ManifestError`."""
+    """Return the manifest of a YAML text; raise `ManifestError` with all that is wrong in any environment."""
     try:
         document = yaml.safe_load(text)
         lines = dict(_lines(yaml.compose(text, Loader=yaml.SafeLoader)))
@@ -55,57 +55,115 @@ def parse(text: str, environment: str | None = None) -> Manifest:
         raise ManifestError([Fault("", f"not YAML: {why}", None if mark is None else mark.line + 1)]) from None
     if not isinstance(document, dict):
         raise ManifestError([Fault("", "it is empty, or not a mapping of keys")])
-    manifest = _validated(Manifest, document, (), lines)
-    _check_names(manifest, lines)
+    faults: list[Fault] = []
+    manifest = _validated(Manifest, document, (), lines, faults)
+    if manifest is None:
+        raise ManifestError(faults)
+    manifest = _with_overrides(manifest, document, lines, faults)
+    _check(manifest, lines, faults)
+    if faults:
+        raise ManifestError(faults)
     if environment is None:
         return manifest
     if environment not in manifest.environment_names:
         known = ", ".join(manifest.environment_names)
         raise ManifestError([Fault("environments", f"there is no {environment!r}; there are {known}")])
-    overrides = manifest.environments.get(environment, Environment()).services
-    services: dict[str, Service] = dict(manifest.services)
-    for name, override in overrides.items():
-        whole = _merged(manifest.services[name].model_dump(), override)
-        services[name] = _validated(Service, whole, ("environments", environment, "services", name), lines)
-    return manifest.model_copy(update={"services": services})
+    return manifest.at(environment)
 
 
-def _validated(model: type[M], document: Any, at: Path_, lines: Mapping[Path_, int]) -> M:
+def _with_overrides(
+    manifest: Manifest, document: Mapping[str, Any], lines: Mapping[Path_, int], faults: list[Fault]
+) -> Manifest:
+    """Return the manifest that knows its services and jobs in every environment."""
+    services: dict[str, dict[str, Service]] = {}
+    jobs: dict[str, dict[str, Job]] = {}
+    for name in manifest.environment_names:
+        environment = manifest.environment(name)
+        at: Path_ = ("environments", name)
+        services[name] = dict(manifest.services)
+        for each, override in environment.services.items():
+            if each in manifest.services and override:
+                whole = _merged(_spelled_out(document["services"][each] or {}), override)
+                service = _validated(Service, whole, (*at, "services", each), lines, faults)
+                services[name][each] = service or manifest.services[each]
+        jobs[name] = {each: job for each, job in manifest.jobs.items() if environment.jobs.get(each, job) is not None}
+        for each, override in environment.jobs.items():
+            if each in manifest.jobs and override:
+                job = _validated(Job, _merged(document["jobs"][each], override), (*at, "jobs", each), lines, faults)
+                jobs[name][each] = job or manifest.jobs[each]
+    return manifest.with_overrides(services, jobs)
+
+
+def _check(manifest: Manifest, lines: Mapping[Path_, int], faults: list[Fault]) -> None:
+    """Add what does not go together: as the manifest stands, and as an environment makes it."""
+    told = list(problems(manifest))
+    faults += [_told(path, why, lines) for path, why in told]
+    for name, environment in manifest.environments.items():
+        if environment.services or environment.jobs:
+            for path, why in problems(manifest, name):
+                if (path, why) not in told:
+                    faults.append(_told(("environments", name, *path), why, lines))
+    faults += [_told(path, why, lines) for path, why in problems_of_the_whole(manifest)]
+
+
+def _told(path: Path_, why: str, lines: Mapping[Path_, int]) -> Fault:
+    return Fault(".".join(map(str, path)), why, _line(path, lines))
+
+
+def _validated(model: type[M], document: Any, at: Path_, lines: Mapping[Path_, int], faults: list[Fault]) -> M | None:
+    """Return the model, or None after all that is wrong in it was added to the faults."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        faults = [_fault(model, each, at, lines) for each in error.errors(include_url=False)]
-        raise ManifestError(faults) from None
+        errors = error.errors(include_url=False)
+        wrong = [each["loc"] for each in errors]
+        for each in errors:
+            # a list is not too short because a part of it is wrong
+            inside = any(len(loc) > len(each["loc"]) and loc[: len(each["loc"])] == each["loc"] for loc in wrong)
+            if not (each["type"] == "too_short" and inside):
+                faults.append(_fault(model, each, at, lines))
+        return None
 
 
 def _fault(model: type[BaseModel], error: Any, at: Path_, lines: Mapping[Path_, int]) -> Fault:
     path = (*at, *(part for part in error["loc"] if part != "[key]"))
     why = error["msg"][:1].lower() + error["msg"][1:]
+    given = error["input"]
     if error["type"] == "value_error":
         why = error["msg"].removeprefix("Value error, ")
     elif error["type"] == "extra_forbidden":
-        key = str(path[-1])
-        known = _known_keys(model, error["loc"][:-1])
-        near = difflib.get_close_matches(key, known, 1, 0.6)
-        if key in _NOT_YET:
-            why = _NOT_YET[key]
-        elif near:
-            why = f"unknown key; did you mean {near[0]}?"
-        else:
-            why = f"unknown key; known here are {', '.join(known)}"
+        why = _unknown(str(path[-1]), _known_keys(model, error["loc"][:-1]))
     elif error["type"] == "missing":
         why = "it is missing"
-    elif error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] == r"^[a-z][a-z0-9-]{0,29}$":
-        why = f"{error['input']!r} is not a name: lower-case letters, digits and -, a letter first, 30 at the most"
+    elif error["type"] == "too_short":
+        why = "it is empty"
     elif error["type"] == "string_pattern_mismatch":
         pattern = error["ctx"]["pattern"]
-        rule = "begin with /" if pattern == "^/" else f"match {pattern}"
-        why = f"{error['input']!r} must {rule}"
-    elif error["type"] == "string_type" and error["input"] is not None:
-        why = f"{error['input']!r} is not text; put it in quotes"
+        why = f"{given!r} must {_RULES.get(pattern, f'match {pattern}')}"
+    elif error["type"] == "string_too_long" and error["ctx"]["max_length"] == LONGEST_NAME:
+        why = f"{given!r} is longer than a name may be: {LONGEST_NAME} characters"
+    elif error["type"] in ("tuple_type", "list_type") and isinstance(given, str):
+        why = f"{given!r} is no list: write [{given}]"
+    elif error["type"] == "string_type" and given is not None:
+        why = f"{given!r} is not text; put it in quotes"
     elif error["type"] == "literal_error":
-        why = f"{error['input']!r} is none of {error['ctx']['expected']}"
+        why = f"{given!r} is none of {error['ctx']['expected']}"
+        near = _nearest(str(given), re.findall(r"'(.*?)'", error["ctx"]["expected"]))
+        why += f"; did you mean {near}?" if near is not None else ""
     return Fault(".".join(map(str, path)), why, _line(path, lines))
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = _nearest(key, known)
+    if near is not None:
+        return f"unknown key; did you mean {near}?"
+    return f"unknown key; known here are {', '.join(known)}"
+
+
+def _nearest(word: str, known: list[str]) -> str | None:
+    """Return the word that was meant, if any is like it: two letters that changed places are the commonest mistake."""
+    near = difflib.get_close_matches(word, known, 3, 0.6)
+    return max(near, key=lambda each: (sorted(each) == sorted(word), -near.index(each)), default=None)
 
 
 def _known_keys(model: type[BaseModel], path: Path_) -> list[str]:
@@ -113,45 +171,40 @@ def _known_keys(model: type[BaseModel], path: Path_) -> list[str]:
     node: Any = model
     for part in path:
         if _is_model(node):
-            node = node.model_fields[str(part)].annotation
+            node = _bare(node.model_fields[str(part)].annotation)
         else:  # dict[name, model] or tuple[model, ...]
-            node = next((each for each in get_args(node) if _is_model(each)), None)
+            node = next((found for each in get_args(node) if _is_model(found := _bare(each))), None)
     return list(node.model_fields) if _is_model(node) else []
+
+
+def _bare(annotation: Any) -> Any:
+    """Return a type without what is said about it: Annotated[X, …] and X | None are X."""
+    if hasattr(annotation, "__metadata__"):
+        annotation = get_args(annotation)[0]
+    options = [each for each in get_args(annotation) if _is_model(each)]
+    return options[0] if type(None) in get_args(annotation) and options else annotation
 
 
 def _is_model(node: Any) -> bool:
     return isinstance(node, type) and issubclass(node, BaseModel)
 
 
-def _check_names(manifest: Manifest, lines: Mapping[Path_, int]) -> None:
-    faults = []
-    for name, environment in manifest.environments.items():
-        for service in environment.services:
-            if service not in manifest.services:
-                path: Path_ = ("environments", name, "services", service)
-                known = ", ".join(manifest.services)
-                faults.append(
-                    Fault(".".join(map(str, path)), f"there is no such service; there are {known}", _line(path, lines))
-                )
-    for number, stage in enumerate(manifest.pipeline.stages):
-        if stage.environment not in manifest.environment_names:
-            path = ("pipeline", "stages", number)
-            known = ", ".join(manifest.environment_names)
-            faults.append(
-                Fault(
-                    f"pipeline.stages.{number}",
-                    f"there is no environment {stage.environment!r}; there are {known}",
-                    _line(path, lines),
-                )
-            )
-    if faults:
-        raise ManifestError(faults)
+def _spelled_out(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of a service with its count in full, so that an environment can change a part of it."""
+    return {**service, "count": count_of(service["count"])} if "count" in service else dict(service)
 
 
 def _merged(base: Any, over: Any) -> Any:
-    if isinstance(base, dict) and isinstance(over, dict):
-        return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
-    return over
+    """Return an override put over what was said: mappings key by key, anything else whole; null takes a key back."""
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merged(base.get(key), value)
+    return merged
 
 
 def _line(path: Path_, lines: Mapping[Path_, int]) -> int | None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from tidegate.manifest import Manifest
 
 IMAGE_PARAMETER = "Image"
 COUNT_PARAMETER = "DesiredCount"
+# which target group serves when the strategy shifts requests between two; see `service_template`
+LIVE_PARAMETER = "LiveTargets"
+PRIMARY, ALTERNATE = "primary", "alternate"
+KEY_PARAMETER = "ArtifactKey"
+_LONGEST_ROLE = 64
 
 
 def image_stack(app: str) -> str:
@@ -28,6 +35,11 @@ def pipeline_stack(app: str) -> str:
     return f"{app}-pipeline"
 
 
+def artifacts_stack(app: str) -> str:
+    """Return the name of the stack that keeps a pipeline's artifacts in another region than its own."""
+    return f"{app}-artifacts"
+
+
 def repository(app: str, service: str) -> str:
     """Return the name of a service's image repository."""
     return f"{app}/{service}"
@@ -43,6 +55,11 @@ def test_project(app: str) -> str:
     return f"{app}-test"
 
 
+def connection(app: str) -> str:
+    """Return the name of the connection to who keeps the code (32 characters at the most)."""
+    return app
+
+
 def cluster(app: str, environment: str) -> str:
     """Return the name of an environment's cluster."""
     return f"{app}-{environment}"
@@ -56,6 +73,25 @@ def log_group(app: str, environment: str, service: str) -> str:
 def pipeline(app: str) -> str:
     """Return the pipeline's name."""
     return app
+
+
+def pipeline_role(app: str) -> str:
+    """Return the name of the pipeline's role where other accounts or regions must know it."""
+    return f"{app}-pipeline"
+
+
+def deploy_role(app: str, environment: str, service: str) -> str:
+    """Return the name of the role with which a pipeline elsewhere deploys a service; 64 characters at the most."""
+    name = f"{service_stack(app, environment, service)}-deploy"
+    if len(name) <= _LONGEST_ROLE:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_ROLE - len(digest) - 1]}-{digest}"
+
+
+def alarm(app: str, environment: str, service: str, kind: str) -> str:
+    """Return the name of an alarm that is made for a service."""
+    return f"{service_stack(app, environment, service)}-{kind}"
 
 
 def logical(*words: str) -> str:

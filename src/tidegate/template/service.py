@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any
 
-from troposphere import (
-    Equals,
-    Export,
-    GetAtt,
-    If,
-    ImportValue,
-    NoValue,
-    Output,
-    Parameter,
-    Ref,
-    Sub,
-    Template,
-    ec2,
-    ecs,
-    logs,
-)
-from troposphere import applicationautoscaling as scaling
-from troposphere import elasticloadbalancingv2 as elbv2
+from troposphere import Equals, Export, GetAtt, If, ImportValue, NoValue, Output, Parameter, Ref, Template, ecs
 
 from tidegate.manifest import Manifest, Service
-from tidegate.template import names
-from tidegate.template.policies import PULL, REGISTRY_LOGIN, allow, log_to, role
-
-_SCALE_OUT_COOLDOWN, _SCALE_IN_COOLDOWN = 60, 300
-_PREDEFINED = {"cpu": "ECSServiceAverageCPUUtilization", "memory": "ECSServiceAverageMemoryUtilization"}
-_HIGHEST_PRIORITY = 40_000
+from tidegate.manifest.deployment import Deployment
+from tidegate.manifest.model import Place
+from tidegate.template import names, places
+from tidegate.template.alarms import add_alarms
+from tidegate.template.jobs import add_jobs
+from tidegate.template.network import awsvpc
+from tidegate.template.policies import READ_ARTIFACTS, READ_WITH_KEY, allow, deploy, pass_roles, role_for
+from tidegate.template.scaling import add_scaling
+from tidegate.template.target import ALTERNATE, NETWORK_LISTENER, PRIMARY, add_target, ways_in
+from tidegate.template.task import ROLES, add_task
 
 
 def service_template(manifest: Manifest, environment: str, name: str) -> Template:
@@ -37,9 +25,9 @@ def service_template(manifest: Manifest, environment: str, name: str) -> Templat
 
     Its parameter Image is the image to run and DesiredCount how many of them: whoever updates the stack passes
     what runs at that moment, so that an update takes back neither a deployment nor what autoscaling decided.
+    With a strategy that shifts requests, LiveTargets says likewise which of the two target groups serves (`primary`
+    or `alternate`): the one that has a weight in the actions of the rule Rule1, or of the listener NetworkListener.
     """
-    service = manifest.services[name]
-    stack = names.environment_stack(manifest.app, environment)
     template = Template()
     template.set_version()
     template.set_description(f"{manifest.app}'s service {name} in {environment}. Made by Tidegate from tidegate.yml")
@@ -48,192 +36,35 @@ def service_template(manifest: Manifest, environment: str, name: str) -> Templat
         Parameter(names.COUNT_PARAMETER, Type="String", Default="", Description="How many tasks; empty: as many as run")
     )
     template.add_condition("CountGiven", {"Fn::Not": [Equals(Ref(names.COUNT_PARAMETER), "")]})
-    template.add_resource(
-        logs.LogGroup(
-            "LogGroup",
-            LogGroupName=names.log_group(manifest.app, environment, name),
-            RetentionInDays=service.log_retention,
-        )
-    )
-    _add_roles(template, manifest, environment, name)
-    _add_task_definition(template, manifest, environment, name)
-    _add_security_group(template, service, stack, name)
-    if service.port is not None:
-        _add_target_group(template, manifest, stack, name)
-    _add_service(template, manifest, environment, name)
-    if service.scales:
-        _add_scaling(template, manifest, environment, name)
+    add_task(template, manifest, environment, name)
+    add_target(template, manifest, environment, name)
+    alarms = add_alarms(template, manifest, environment, name)
+    _add_service(template, manifest, environment, name, alarms)
+    add_scaling(template, manifest, environment, name)
+    add_jobs(template, manifest, environment, name)
+    if places.is_elsewhere(manifest, environment):
+        _add_deploy_role(template, manifest, environment, name)
     return template
 
 
-def _add_roles(template: Template, manifest: Manifest, environment: str, name: str) -> None:
-    service = manifest.services[name]
-    statements = [
-        REGISTRY_LOGIN,
-        allow(PULL, ImportValue(f"{names.image_stack(manifest.app)}-{name}-arn")),
-        log_to(Ref("LogGroup")),
-    ]
-    if service.secrets:
-        statements.append(allow(["ssm:GetParameters"], [_secret(each) for each in service.secrets.values()]))
-    template.add_resource(
-        role(
-            "ExecutionRole",
-            "ecs-tasks.amazonaws.com",
-            statements,
-            f"Starts the tasks of {manifest.app}'s service {name}: image, logs, secrets",
-        )
-    )
-    template.add_resource(
-        role("TaskRole", "ecs-tasks.amazonaws.com", [], f"What {manifest.app}'s service {name} itself may do")
-    )
-    for title in ("ExecutionRole", "TaskRole"):
-        stack = names.service_stack(manifest.app, environment, name)
-        template.add_output(Output(title, Value=GetAtt(title, "Arn"), Export=Export(f"{stack}-{title}")))
-
-
-def _add_task_definition(template: Template, manifest: Manifest, environment: str, name: str) -> None:
-    service = manifest.services[name]
-    container: dict[str, Any] = {
-        "Name": name,
-        "Image": Ref(names.IMAGE_PARAMETER),
-        "Essential": True,
-        "StopTimeout": service.deployment.stop_timeout,
-        "LogConfiguration": ecs.LogConfiguration(
-            LogDriver="awslogs",
-            Options={
-                "awslogs-group": Ref("LogGroup"),
-                "awslogs-region": Ref("AWS::Region"),
-                "awslogs-stream-prefix": name,
-            },
-        ),
-    }
-    if service.port is not None:
-        container["PortMappings"] = [ecs.PortMapping(ContainerPort=service.port, Protocol="tcp")]
-    if service.environment:
-        container["Environment"] = [ecs.Environment(Name=k, Value=v) for k, v in sorted(service.environment.items())]
-    if service.secrets:
-        container["Secrets"] = [ecs.Secret(Name=k, ValueFrom=_secret(v)) for k, v in sorted(service.secrets.items())]
-    template.add_resource(
-        ecs.TaskDefinition(
-            "TaskDefinition",
-            Family=names.service_stack(manifest.app, environment, name),
-            RequiresCompatibilities=["FARGATE"],
-            NetworkMode="awsvpc",
-            Cpu=str(service.cpu),
-            Memory=str(service.memory),
-            RuntimePlatform=ecs.RuntimePlatform(
-                CpuArchitecture="ARM64" if service.arch == "arm64" else "X86_64", OperatingSystemFamily="LINUX"
-            ),
-            ExecutionRoleArn=GetAtt("ExecutionRole", "Arn"),
-            TaskRoleArn=GetAtt("TaskRole", "Arn"),
-            ContainerDefinitions=[ecs.ContainerDefinition(**container)],
-        )
-    )
-
-
-def _add_security_group(template: Template, service: Service, stack: str, name: str) -> None:
-    ingress = []
-    if service.port is not None:
-        ingress.append(
-            ec2.SecurityGroupRule(
-                IpProtocol="tcp",
-                FromPort=service.port,
-                ToPort=service.port,
-                SourceSecurityGroupId=ImportValue(f"{stack}-BalancerGroup"),
-                Description="from the load balancer only",
-            )
-        )
-    template.add_resource(
-        ec2.SecurityGroup(
-            "TaskGroup",
-            GroupDescription=f"Who may reach the tasks of {name}",
-            VpcId=ImportValue(f"{stack}-Vpc"),
-            **({"SecurityGroupIngress": ingress} if ingress else {}),
-        )
-    )
-
-
-def _add_target_group(template: Template, manifest: Manifest, stack: str, name: str) -> None:
-    service = manifest.services[name]
-    health = service.health
-    template.add_resource(
-        elbv2.TargetGroup(
-            "TargetGroup",
-            VpcId=ImportValue(f"{stack}-Vpc"),
-            TargetType="ip",
-            Protocol="HTTP",
-            Port=service.port,
-            HealthCheckProtocol="HTTP",
-            HealthCheckPath=health.path,
-            HealthCheckIntervalSeconds=health.interval,
-            HealthCheckTimeoutSeconds=health.timeout,
-            HealthyThresholdCount=health.healthy,
-            UnhealthyThresholdCount=health.unhealthy,
-            Matcher=elbv2.Matcher(HttpCode=health.codes),
-            TargetGroupAttributes=[
-                elbv2.TargetGroupAttribute(
-                    Key="deregistration_delay.timeout_seconds", Value=str(service.deployment.drain)
-                )
-            ],
-        )
-    )
-    position = list(manifest.services).index(name)
-    for number, route in enumerate(service.routes):
-        conditions = [
-            elbv2.Condition(Field="path-pattern", PathPatternConfig=elbv2.PathPatternConfig(Values=[route.path]))
-        ]
-        if route.host is not None:
-            conditions.append(
-                elbv2.Condition(Field="host-header", HostHeaderConfig=elbv2.HostHeaderConfig(Values=[route.host]))
-            )
-        template.add_resource(
-            elbv2.ListenerRule(
-                _rule(number),
-                ListenerArn=ImportValue(f"{stack}-Listener"),
-                Priority=_priority(route.path, route.host, position, number),
-                Conditions=conditions,
-                Actions=[elbv2.ListenerRuleAction(Type="forward", TargetGroupArn=Ref("TargetGroup"))],
-            )
-        )
-
-
-def _add_service(template: Template, manifest: Manifest, environment: str, name: str) -> None:
-    service = manifest.services[name]
+def _add_service(template: Template, manifest: Manifest, environment: str, name: str, alarms: list[Any]) -> None:
+    service = manifest.services_in(environment)[name]
     stack = names.environment_stack(manifest.app, environment)
-    more: dict[str, Any] = {}
-    if service.port is not None:
-        more = {
-            "LoadBalancers": [
-                ecs.LoadBalancer(ContainerName=name, ContainerPort=service.port, TargetGroupArn=Ref("TargetGroup"))
-            ],
-            "HealthCheckGracePeriodSeconds": service.health.grace,
-            # a target group must be behind a balancer before a service can use it
-            "DependsOn": [_rule(number) for number in range(len(service.routes))],
-        }
     template.add_resource(
         ecs.Service(
             "Service",
             ServiceName=name,
             Cluster=ImportValue(f"{stack}-Cluster"),
-            LaunchType="FARGATE",
+            **_launch(service.spot),
             TaskDefinition=Ref("TaskDefinition"),
             DesiredCount=If("CountGiven", Ref(names.COUNT_PARAMETER), NoValue),
-            DeploymentConfiguration=ecs.DeploymentConfiguration(
-                MinimumHealthyPercent=service.deployment.minimum,
-                MaximumPercent=service.deployment.maximum,
-                DeploymentCircuitBreaker=ecs.DeploymentCircuitBreaker(
-                    Enable=service.deployment.circuit_breaker, Rollback=service.deployment.circuit_breaker
-                ),
-            ),
+            DeploymentConfiguration=_deployment(service.deployment, alarms),
             NetworkConfiguration=ecs.NetworkConfiguration(
-                AwsvpcConfiguration=ecs.AwsvpcConfiguration(
-                    Subnets=[ImportValue(f"{stack}-PublicSubnet{number}") for number in (1, 2)],
-                    SecurityGroups=[Ref("TaskGroup")],
-                    AssignPublicIp="ENABLED",
-                )
+                AwsvpcConfiguration=ecs.AwsvpcConfiguration(**awsvpc(manifest, environment))
             ),
             PropagateTags="SERVICE",
-            **more,
+            **({"EnableExecuteCommand": True} if service.exec else {}),
+            **_balanced(service, name),
         )
     )
     template.add_output(Output("ServiceName", Value=GetAtt("Service", "Name")))
@@ -246,55 +77,97 @@ def _add_service(template: Template, manifest: Manifest, environment: str, name:
     )
 
 
-def _add_scaling(template: Template, manifest: Manifest, environment: str, name: str) -> None:
-    service = manifest.services[name]
+def _launch(spot: int) -> dict[str, Any]:
+    """Return on which capacity tasks run; with less than all on Spot, the first is never on it."""
+    if spot == 0:
+        return {"LaunchType": "FARGATE"}
+    divisor = gcd(spot, 100)
+    shares = {"FARGATE": (100 - spot) // divisor, "FARGATE_SPOT": spot // divisor}
+    return {
+        "CapacityProviderStrategy": [
+            ecs.CapacityProviderStrategyItem(
+                CapacityProvider=provider, Weight=weight, **({"Base": 1} if provider == "FARGATE" else {})
+            )
+            for provider, weight in shares.items()
+            if weight
+        ]
+    }
+
+
+def _deployment(deployment: Deployment, alarms: list[Any]) -> ecs.DeploymentConfiguration:
+    more: dict[str, Any] = {}
+    if deployment.shifts:
+        more["BakeTimeInMinutes"] = deployment.bake_minutes
+    if deployment.strategy == "linear":
+        more["LinearConfiguration"] = ecs.LinearConfiguration(
+            StepPercent=deployment.step, StepBakeTimeInMinutes=deployment.step_minutes
+        )
+    elif deployment.strategy == "canary":
+        more["CanaryConfiguration"] = ecs.CanaryConfiguration(
+            CanaryPercent=deployment.step, CanaryBakeTimeInMinutes=deployment.step_minutes
+        )
+    if alarms:
+        more["Alarms"] = ecs.DeploymentAlarms(AlarmNames=alarms, Enable=True, Rollback=True)
+    return ecs.DeploymentConfiguration(
+        Strategy=deployment.strategy.upper().replace("-", "_"),
+        MinimumHealthyPercent=deployment.minimum,
+        MaximumPercent=deployment.maximum,
+        DeploymentCircuitBreaker=ecs.DeploymentCircuitBreaker(
+            Enable=deployment.circuit_breaker, Rollback=deployment.circuit_breaker
+        ),
+        **more,
+    )
+
+
+def _balanced(service: Service, name: str) -> dict[str, Any]:
+    """Return how a service stands behind its load balancer; nothing for a worker."""
+    if service.port is None:
+        return {}
+    more: dict[str, Any] = {}
+    # a target group must be behind a balancer before a service can use it
+    order = {"DependsOn": ways_in(service)}
+    if service.deployment.shifts:
+        order = {}  # what is referred to is there before
+        more["AdvancedConfiguration"] = ecs.AdvancedConfiguration(
+            AlternateTargetGroupArn=Ref(ALTERNATE),
+            ProductionListenerRule=Ref(NETWORK_LISTENER if service.networked else ways_in(service)[0]),
+            RoleArn=GetAtt("ShiftRole", "Arn"),
+        )
+    return {
+        "LoadBalancers": [
+            ecs.LoadBalancer(ContainerName=name, ContainerPort=service.port, TargetGroupArn=Ref(PRIMARY), **more)
+        ],
+        "HealthCheckGracePeriodSeconds": service.health.grace,
+        **order,
+    }
+
+
+def _add_deploy_role(template: Template, manifest: Manifest, environment: str, name: str) -> None:
+    """Add the role with which a pipeline in another region or account deploys this service, and nothing else."""
+    app, home, place = manifest.app, manifest.home_of(environment), manifest.place_of(environment)
+    cluster = names.cluster(app, environment)
+    statements = [
+        *deploy(
+            cluster=places.arn("ecs", f"cluster/{cluster}"),
+            service=places.arn("ecs", f"service/{cluster}/{name}"),
+            tasks=places.arn("ecs", f"task/{cluster}/*"),
+            family=places.arn("ecs", f"task-definition/{names.service_stack(app, environment, name)}:*"),
+        ),
+        pass_roles([GetAtt(title, "Arn") for title in ROLES]),
+        # the artifacts of this region are the pipeline's account's
+        allow(READ_ARTIFACTS, places.objects_in(app, place.region, home)),
+    ]
+    if place.account != home.account:
+        through = places.s3_of(place.region)
+        keys = places.arn("kms", "key/*", Place(place.region, home.account))
+        statements.append(allow(READ_WITH_KEY, keys, {"StringEquals": {"kms:ViaService": through}}))
     template.add_resource(
-        scaling.ScalableTarget(
-            "ScalableTarget",
-            ServiceNamespace="ecs",
-            ScalableDimension="ecs:service:DesiredCount",
-            ResourceId=Sub(f"service/{names.cluster(manifest.app, environment)}/${{Service.Name}}"),
-            MinCapacity=service.count.min,
-            MaxCapacity=service.count.max,
+        role_for(
+            "DeployRole",
+            places.root_of(home),
+            places.role_arn(names.pipeline_role(app), home),
+            statements,
+            f"Lets the pipeline of {app} deploy service {name}",
+            RoleName=names.deploy_role(app, environment, name),
         )
     )
-    targets = {"cpu": service.scaling.cpu, "memory": service.scaling.memory}
-    if not any(targets.values()):
-        targets["cpu"] = 70
-    for metric, value in targets.items():
-        if value is None:
-            continue
-        template.add_resource(
-            scaling.ScalingPolicy(
-                names.logical(metric, "scaling"),
-                PolicyName=f"{manifest.app}-{environment}-{name}-{metric}",
-                PolicyType="TargetTrackingScaling",
-                ScalingTargetId=Ref("ScalableTarget"),
-                TargetTrackingScalingPolicyConfiguration=scaling.TargetTrackingScalingPolicyConfiguration(
-                    TargetValue=float(value),
-                    ScaleOutCooldown=_SCALE_OUT_COOLDOWN,
-                    ScaleInCooldown=_SCALE_IN_COOLDOWN,
-                    PredefinedMetricSpecification=scaling.PredefinedMetricSpecification(
-                        PredefinedMetricType=_PREDEFINED[metric]
-                    ),
-                ),
-            )
-        )
-
-
-def _secret(reference: str) -> Sub:
-    name = reference.removeprefix("ssm:").lstrip("/")
-    return Sub(f"arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter/{name}")
-
-
-def _rule(number: int) -> str:
-    return f"Rule{number + 1}"
-
-
-def _priority(path: str, host: str | None, position: int, number: int) -> int:
-    """Return a rule's priority: the longer the path, the earlier it is asked; a host before none.
-
-    It depends on the route and on the service's place alone, so that a new service moves nobody's rule.
-    """
-    length = min(len(path.rstrip("*")) + (20 if host else 0), 39)
-    return _HIGHEST_PRIORITY - length * 1000 + position * 10 + number + 1
