@@ -8,15 +8,13 @@ from troposphere import Template
 
 from tests.manifests import MANIFESTS
 from tidegate.manifest import Manifest, Stage, parse
-from tidegate.template import (
-    artifacts_template,
-    environment_template,
-    image_template,
-    pipeline_template,
-    places,
-    service_template,
-)
+from tidegate.template import places
+from tidegate.template.environment import environment_template
+from tidegate.template.image import image_template
+from tidegate.template.pipeline import pipeline_template
 from tidegate.template.readable import to_yaml
+from tidegate.template.service import service_template
+from tidegate.template.storage import artifacts_template
 
 
 def templates(manifest: Manifest) -> Iterator[tuple[str, Template]]:

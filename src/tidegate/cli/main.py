@@ -20,6 +20,7 @@ _INTERRUPTED = 130  # what typer ends with on Ctrl-C
 def main() -> None:
     """Run the program."""
     signal.signal(signal.SIGINT, _interrupt)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some takes longer than all else it does
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")

@@ -9,21 +9,21 @@ from queue import SimpleQueue
 
 from tidegate.deploy.builds import Builds
 from tidegate.deploy.buildspec import check_buildspec
+from tidegate.deploy.deployments import settle
 from tidegate.deploy.diagnosis import diagnose
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.executions import Executions
 from tidegate.deploy.progress import StoppedError
 from tidegate.deploy.project import Project
 from tidegate.deploy.running import Running, running
+from tidegate.deploy.scaling import restore, with_drift
 from tidegate.deploy.secrets import missing_secrets
 from tidegate.deploy.stacks import StackError, StackPlan, Stacks
-from tidegate.template import (
-    environment_template,
-    image_template,
-    names,
-    pipeline_template,
-    service_template,
-)
+from tidegate.template import names
+from tidegate.template.environment import environment_template
+from tidegate.template.image import image_template
+from tidegate.template.pipeline import pipeline_template
+from tidegate.template.service import service_template
 
 REMOTE = "tidegate"
 
@@ -80,7 +80,7 @@ class Deployment:
         check_buildspec(project.repository.text("buildspec.yml"))
         project.session.account()
         for path, reference in missing_secrets(project):
-            command = f"aws ssm put-parameter --type SecureString --name {reference} --value file://…"
+            command = f"tidegate secrets set {reference} --env {project.environment}"
             raise UserError(path, f"there is no parameter {reference}", f"{command}, then tidegate up")
 
     def plan(self) -> Plans:
@@ -141,6 +141,9 @@ class Deployment:
                 self._here.apply(plan)
             except StackError as error:
                 raise self._explained(name, error) from error
+            if any(change.by_hand for change in plan.changes):
+                restore(self._project, name)
+                settle(self._project, name)
 
     def _explained(self, name: str, error: StackError) -> UserError:
         """Say why a service does not become stable, where its tasks tell."""
@@ -173,7 +176,8 @@ class Deployment:
             names.COUNT_PARAMETER: str(desired),
         }
         template = service_template(project.manifest, project.environment, name)
-        return self._here.plan(names.service_stack(project.app, project.environment, name), template, parameters)
+        plan = self._here.plan(names.service_stack(project.app, project.environment, name), template, parameters)
+        return with_drift(project, name, found.desired, plan) if found else plan
 
     def _running(self, name: str) -> Running | None:
         """Return what runs of a service; what a stack that failed has left of it is removed, and counts for nothing."""

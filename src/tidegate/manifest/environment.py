@@ -94,7 +94,7 @@ class Environment(Part):
     """The AWS region; that of the credentials in use when left out."""
     account: str | None = Field(None, pattern=ACCOUNT)
     """The AWS account, where it is another than the pipeline's (then `pipeline.account` says which that is)."""
-    network: Network = Network()
+    network: Network = Network.model_construct()
     """Where tasks and the load balancer live."""
     load_balancer: ImportedBalancer | None = None
     """An application load balancer that is there already, in an imported network; one is made when left out."""

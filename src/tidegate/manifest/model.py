@@ -35,7 +35,7 @@ class Manifest(Part):
 
     app: Name
     """The app's name: it begins the names of everything that is made for it."""
-    source: Source = Source()
+    source: Source = Source.model_construct()
     """Where the code is."""
     services: dict[Name, Service] = Field(min_length=1)
     """The services, by name."""
@@ -43,7 +43,7 @@ class Manifest(Part):
     """Tasks that run by the clock, by name."""
     environments: dict[Name, Environment] = Field({})
     """The places where they run, by name. `local` is this machine and needs no entry."""
-    pipeline: Pipeline = Pipeline()
+    pipeline: Pipeline = Pipeline.model_construct()
     """What happens on a push."""
 
     _services: Mapping[str, Mapping[str, Service]] = PrivateAttr(default_factory=dict)
@@ -78,6 +78,11 @@ class Manifest(Part):
     def jobs_in(self, environment: str) -> Mapping[str, Job]:
         """Return the jobs as they are in an environment, its overrides put over them."""
         return self._jobs.get(environment, self.jobs)
+
+    def stages_of(self, environment: str) -> list[Stage]:
+        """Return the stages of an environment's pipeline: those written, or itself alone where it is none of them."""
+        stages = list(self.pipeline.stages)
+        return stages if environment in [each.environment for each in stages] else [Stage(environment=environment)]
 
     def job_service(self, job: Job) -> str:
         """Return the name of the service whose image and settings a job runs with."""

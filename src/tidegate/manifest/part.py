@@ -12,9 +12,13 @@ LONGEST_NAME = 30
 
 
 class Part(BaseModel):
-    """A mapping of known keys. The docstring of each key is the reference, the schema's text and the hint."""
+    """A mapping of known keys. The docstring of each key is the reference and the schema's text: see `documented`.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    Every command waits for these models. So they are built when the first is validated, defaults are made without
+    being validated (`model_construct`), and docstrings are read only by who shows them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def _one_or_several(value: Any) -> Any:

@@ -50,7 +50,7 @@ class Pipeline(Part):
     image: str = Field(IMAGE, min_length=1)
     """The build environment (a CodeBuild image). arm64 services are built in AWS's image for arm64 instead, unless this
     is an image of your own."""
-    trigger: Trigger = Trigger()
+    trigger: Trigger = Trigger.model_construct()
     """Which pushes start the pipeline."""
     region: str | None = Field(None, pattern=REGION)
     """The region of pipeline, builds and images; that of the first stage when left out."""

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from tidegate.manifest.model import FILE_NAME, Manifest
+from tidegate.manifest.documented import documented
+from tidegate.manifest.model import FILE_NAME
 from tidegate.manifest.sizes import FARGATE_SIZES
 
 _ADDRESS = re.compile(r"^https://\S+$", re.MULTILINE)
@@ -28,7 +29,7 @@ line. NAME stands for a name that you choose, N for a place in a list. Editors c
 def reference() -> str:
     """Return the reference as Markdown: a section for every part of the manifest, a row for every key."""
     sections = [_HEAD]
-    sections += [_section(path, model) for path, model in _parts(Manifest, "")]
+    sections += [_section(path, model) for path, model in _parts(documented(), "")]
     return "\n".join([*sections, _sizes()])
 
 

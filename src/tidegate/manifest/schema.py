@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tidegate.manifest.model import FILE_NAME, Manifest
+from tidegate.manifest.documented import documented
+from tidegate.manifest.model import FILE_NAME
 
 _DEFINITIONS = "#/$defs/"
 _OVERRIDE = "Override"
@@ -22,7 +23,7 @@ def schema_text() -> str:
 
 def json_schema() -> dict[str, Any]:
     """Return the schema; an environment's overrides may name any key of a service or job, and require none."""
-    schema = Manifest.model_json_schema(mode="validation")
+    schema = documented().model_json_schema(mode="validation")
     definitions: dict[str, Any] = schema["$defs"]
     for name in sorted(_reached(definitions, "Service") | _reached(definitions, "Job")):
         definitions[f"{name}{_OVERRIDE}"] = _override(definitions[name])

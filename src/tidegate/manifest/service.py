@@ -85,7 +85,7 @@ def _share(value: Any) -> Any:
 class Service(Part):
     """One service: an image, its tasks, and how they are reached."""
 
-    build: Build = Build()
+    build: Build = Build.model_construct()
     """How the image is built."""
     port: int | None = Field(None, ge=1, le=65_535)
     """The port that the container listens on. None: a worker, without a load balancer."""
@@ -95,19 +95,19 @@ class Service(Part):
     """Memory in MiB, or `0.5GB`."""
     arch: Architecture = "x86_64"
     """The processor: x86_64, or arm64, which costs a fifth less."""
-    count: Annotated[Count, BeforeValidator(count_of, json_schema_input_type=int | Count)] = Count()
+    count: Annotated[Count, BeforeValidator(count_of, json_schema_input_type=int | Count)] = Count.model_construct()
     """How many tasks run: a number, or min, desired and max."""
-    scaling: Scaling = Scaling()
+    scaling: Scaling = Scaling.model_construct()
     """When autoscaling adds or removes tasks."""
     spot: Annotated[int, BeforeValidator(_share, json_schema_input_type=int)] = Field(0, ge=0, le=100)
     """The percentage of tasks on FARGATE_SPOT, which costs a third and can be taken away with two minutes' notice.
     Below 100, one task at least is never on it."""
-    health: Health = Health()
+    health: Health = Health.model_construct()
     """How the load balancer finds out whether a task can serve."""
     load_balancer: Annotated[Literal["application", "network"], BeforeValidator(_no_classic)] = "application"
     """application: requests come through the environment's load balancer, by `routes`. network: TCP connections come
     through a load balancer of the service's own, on the port that the container listens on."""
-    routes: tuple[Route, ...] = Field((Route(),), min_length=1)
+    routes: tuple[Route, ...] = Field((Route.model_construct(),), min_length=1)
     """Which requests the application load balancer sends to the service; all when left out."""
     environment: Variables = Field({})
     """Environment variables."""
@@ -118,7 +118,7 @@ class Service(Part):
     """Containers that run beside it in the same task, by name."""
     depends_on: dict[Name, Condition] = Field({})
     """Sidecars that have to be there first, by name: start, healthy, or for one that ends complete or success."""
-    deployment: Deployment = Deployment()
+    deployment: Deployment = Deployment.model_construct()
     """How a new version takes the place of the old one."""
     exec: bool = False
     """Let ECS Exec open a shell in a running task."""
