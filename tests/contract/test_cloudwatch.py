@@ -156,8 +156,8 @@ def test_what_cannot_be_asked(cloudwatch: Any) -> None:
     assert refused(ask, "StartTime must be less", **about, EndTime=start, Period=60) == "InvalidParameterValue"
     days = start + timedelta(days=2)
     assert refused(ask, "up to 2,880 datapoints", **about, EndTime=days, Period=60) == "InvalidParameterCombination"
-    with pytest.raises(ClientError, match="does not offer cloudwatch:PutMetricAlarm"):
-        cloudwatch.put_metric_alarm(AlarmName="a", ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1)
+    with pytest.raises(ClientError, match="does not offer cloudwatch:PutDashboard"):
+        cloudwatch.put_dashboard(DashboardName="d", DashboardBody="{}")
 
 
 def test_aws_cli(cloud: Daemon) -> None:

@@ -73,10 +73,6 @@ def test_projects(cloud: Daemon) -> None:
         ({"environment": {"computeType": "BUILD_LAMBDA_1GB"}}, "does not offer codebuild compute type"),
         ({"cache": {"type": "S3", "location": "b/c"}}, "does not offer codebuild cache type S3"),
         ({"vpcConfig": {"vpcId": "vpc-1"}}, "does not offer codebuild:CreateProject vpcConfig"),
-        (
-            {"environment": {"environmentVariables": [{"name": "A", "value": "b", "type": "PARAMETER_STORE"}]}},
-            "does not offer codebuild environment variable type PARAMETER_STORE",
-        ),
     ],
 )
 def test_what_is_refused(cloud: Daemon, settings: dict[str, Any], message: str) -> None:
@@ -224,8 +220,8 @@ def test_version_0_1_has_a_shell_for_each_command(cloud: Daemon) -> None:
         (SPEC.format("echo: x"), "Expected Commands[0] to be of string type: found subkeys instead"),
         ("version: 0.2\nphases: [\n", "at line"),
         ("version: 0.2\nrun-as: nobody-here\n", "it cannot run them as nobody-here"),
-        ("version: 0.2\nenv:\n  parameter-store: {A: b}\n", "does not offer env/parameter-store"),
-        ("version: 0.2\nenv:\n  secrets-manager: {A: b}\n", "does not offer env/secrets-manager"),
+        ("version: 0.2\nenv:\n  parameter-store: {A: [b]}\n", "Expected env/parameter-store/A to be of string type"),
+        ("version: 0.2\nenv:\n  secrets-manager: x\n", "Expected env/secrets-manager to be a mapping"),
     ],
 )
 def test_a_buildspec_that_cannot_be_used(cloud: Daemon, text: str, message: str) -> None:

@@ -192,6 +192,49 @@ def test_a_health_check_that_fails_is_rolled_back(balanced: Balanced) -> None:
 
 
 @pytest.mark.slow
+def raised(balanced: Balanced, state: str, period: int = 10) -> Any:
+    """Put an alarm into a state, in which it stays for its metric has no data."""
+    cloudwatch = balanced.cloud.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="errors", Namespace="app", MetricName="errors", Statistic="Sum", Period=period, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore",
+    )  # fmt: skip
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue=state, StateReason="a test")
+    return cloudwatch
+
+
+def test_an_alarm_rolls_a_deployment_back(balanced: Balanced) -> None:
+    cloudwatch = raised(balanced, "OK", period=600)
+    balanced.create(balanced.register(balanced.server(VERSION="v1")), desired=1, breaker=False)
+    balanced.stable()
+    first = balanced.service()["deployments"][0]["id"]
+    alarms = {"alarmNames": ["errors"], "enable": True, "rollback": True}
+    balanced.update(
+        taskDefinition=balanced.register(balanced.server(VERSION="v2")), deploymentConfiguration={"alarms": alarms}
+    )
+    until(lambda: balanced.answer() == "v2")
+    until(lambda: len(balanced.ecs.list_tasks(cluster="c")["taskArns"]) == 1)
+    baking, old = balanced.service()["deployments"]
+    assert (baking["rolloutState"], old["id"]) == ("IN_PROGRESS", first), "it is watched for a while after it arrived"
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="a test")
+    service = balanced.stable()
+    assert (service["deployments"][0]["id"], balanced.answer()) == (first, "v1")
+    told = [message.partition(") ")[2] for message in balanced.messages()]
+    assert f"(deployment {baking['id']}) deployment failed: alarm detected." in told
+    assert f"rolling back to deployment {first}." in told
+    assert service["deploymentConfiguration"]["alarms"] == alarms
+
+
+def test_an_alarm_that_was_raised_before_a_deployment_is_not_about_it(balanced: Balanced) -> None:
+    raised(balanced, "ALARM")
+    balanced.create(
+        balanced.register(balanced.server(VERSION="v1")), desired=1, breaker=False,
+    )  # fmt: skip
+    alarms = {"alarmNames": ["errors"], "enable": True, "rollback": True}
+    balanced.update(forceNewDeployment=True, deploymentConfiguration={"alarms": alarms})
+    assert balanced.stable()["deployments"][0]["rolloutState"] == "COMPLETED"
+
+
 def test_a_task_without_a_way_in_is_unhealthy_with_a_time_out(balanced: Balanced) -> None:
     rules = balanced.ec2.describe_security_groups(GroupIds=[balanced.groups["tasks"]])["SecurityGroups"][0]
     balanced.ec2.revoke_security_group_ingress(GroupId=balanced.groups["tasks"], IpPermissions=rules["IpPermissions"])

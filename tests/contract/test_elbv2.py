@@ -21,7 +21,7 @@ class Network:
     """The default VPC, and a load balancer's usual beginnings in it."""
 
     def __init__(self, cloud: Daemon) -> None:
-        self.ec2, self.elb = cloud.client("ec2"), cloud.client("elbv2")
+        self.ec2, self.elb, self.acm = cloud.client("ec2"), cloud.client("elbv2"), cloud.client("acm")
         self.vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         self.subnets = [each["SubnetId"] for each in self.ec2.describe_subnets()["Subnets"]]
 
@@ -35,6 +35,16 @@ class Network:
     def listener(self, balancer: str, actions: Any, port: int = 80) -> str:
         answer = self.elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=port, DefaultActions=actions)
         return str(answer["Listeners"][0]["ListenerArn"])
+
+
+def certificate(network: Network, name: str = "www.example.com", *others: str) -> str:
+    """Have a certificate issued; a small key, for it takes no time to make."""
+    request = {"DomainName": name, "ValidationMethod": "DNS", "KeyAlgorithm": "EC_prime256v1"}
+    if others:
+        request["SubjectAlternativeNames"] = list(others)  # type: ignore[assignment]
+    arn = str(network.acm.request_certificate(**request)["CertificateArn"])
+    wait_for(lambda: network.acm.describe_certificate(CertificateArn=arn)["Certificate"]["Status"] == "ISSUED")
+    return arn
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -210,8 +220,12 @@ def test_listener_attributes(network: Network) -> None:
     [
         ({"TargetType": "instance"}, "NotImplemented"),
         ({"TargetType": "lambda"}, "NotImplemented"),
-        ({"Protocol": "HTTPS"}, "NotImplemented"),
-        ({"ProtocolVersion": "GRPC"}, "NotImplemented"),
+        ({"Protocol": "UDP"}, "NotImplemented"),
+        ({"Protocol": "TCP", "ProtocolVersion": "HTTP1"}, "ValidationError"),
+        ({"Protocol": "TCP", "HealthCheckPath": "/"}, "ValidationError"),
+        ({"HealthCheckProtocol": "TCP"}, "ValidationError"),
+        ({"ProtocolVersion": "GRPC", "Matcher": {"HttpCode": "200"}}, "ValidationError"),
+        ({"ProtocolVersion": "GRPC", "Matcher": {"GrpcCode": "0-100"}}, "ValidationError"),
         ({"VpcId": "vpc-0123456789abcdef0"}, "ValidationError"),
         ({"Matcher": {"HttpCode": "200-600"}}, "ValidationError"),
         ({"Matcher": {"HttpCode": "ok"}}, "ValidationError"),
@@ -317,6 +331,7 @@ def test_conditions_that_are_none(network: Network, condition: dict[str, Any], m
             "ValidationError",
         ),
         ({"Type": "authenticate-oidc"}, "NotImplemented"),
+        ({"Type": "authenticate-cognito"}, "NotImplemented"),
     ],
 )
 def test_actions_that_are_refused(network: Network, action: dict[str, Any], code: str) -> None:
@@ -326,11 +341,12 @@ def test_actions_that_are_refused(network: Network, action: dict[str, Any], code
 
 def test_what_is_not_offered_is_named(network: Network) -> None:
     arn = network.balancer()["LoadBalancerArn"]
-    assert refusal(network.balancer, name="nlb", Type="network") == (
+    assert refusal(network.balancer, name="gwlb", Type="gateway") == (
         "NotImplemented",
-        "tidegate local does not offer elbv2:CreateLoadBalancer Type network yet",
+        "tidegate local does not offer elbv2:CreateLoadBalancer Type gateway yet",
     )
-    https = {"LoadBalancerArn": arn, "Protocol": "HTTPS", "Port": 443, "DefaultActions": FIXED}
+    mutual = {"Certificates": [{"CertificateArn": certificate(network)}], "MutualAuthentication": {"Mode": "verify"}}
+    https = {"LoadBalancerArn": arn, "Protocol": "HTTPS", "Port": 443, "DefaultActions": FIXED, **mutual}
     assert refusal(network.elb.create_listener, **https)[0] == "NotImplemented"
     assert refusal(network.elb.describe_trust_stores)[0] == "NotImplemented"
 

@@ -12,7 +12,11 @@ from tidegate.cloud.daemon import Cloud, Settings
 
 TESTS = Path(__file__).parents[1]
 # what these wait for is not what they ask
-AFTER = {"stack_rollback_complete": "rollback_stack", "stack_import_complete": "(imports are not offered)"}
+AFTER = {
+    "stack_rollback_complete": "rollback_stack",
+    "stack_import_complete": "(imports are not offered)",
+    "log_alarm_exists": "put_log_alarm",
+}
 AT_ONCE = {"Delay": 1, "MaxAttempts": 5}
 
 

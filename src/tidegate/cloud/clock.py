@@ -35,6 +35,14 @@ class Clock:
         """Return `length` random upper-case letters and digits, as in access key ids."""
         return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(length))
 
+    def text(self, characters: str, length: int) -> str:
+        """Return `length` of these characters, each chosen by unguessable chance."""
+        return "".join(secrets.choice(characters) for _ in range(length))
+
+    def shuffled(self, text: str) -> str:
+        """Return the characters of a text in an order of unguessable chance."""
+        return "".join(secrets.SystemRandom().sample(text, len(text)))
+
     def secret(self, size: int = 30) -> str:
         """Return an unguessable URL-safe string made from `size` random bytes."""
         return secrets.token_urlsafe(size)

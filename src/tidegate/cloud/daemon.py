@@ -30,10 +30,13 @@ from tidegate.cloud.call import Calls, Dispatcher
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import StateError
 from tidegate.cloud.gateway.app import Gateway
+from tidegate.cloud.gateway.authority import PATH as AUTHORITY_PATH
+from tidegate.cloud.gateway.authority import Authority
 from tidegate.cloud.gateway.control import PREFIX, Control
 from tidegate.cloud.gateway.models import Models
 from tidegate.cloud.gateway.server import LOOPBACK, HttpServer, PortTakenError, bind, by_path
 from tidegate.cloud.gateway.validate import RequestValidator
+from tidegate.cloud.planes.certificates import Certificates
 from tidegate.cloud.planes.docker import Docker
 from tidegate.cloud.planes.docker.values import EngineError
 from tidegate.cloud.planes.envoy.process import end_envoy
@@ -140,6 +143,10 @@ class Cloud:
         add_iam_and_sts(self.parts, iam, sts, authorizer)
         for add_service in SERVICES:
             add_service(self.parts)
+        certificates = Certificates(settings.data_dir)
+        certificates.ensure_authority()
+        self.authority_file = certificates.authority_file
+        self.parts.routes[AUTHORITY_PATH] = Authority(certificates.authority, self.parts.allows)
         self.parts.routes[PREFIX] = Control(
             {
                 ("GET", "status"): self._status,
@@ -289,6 +296,7 @@ async def _run(settings: Settings, sock: socket.socket) -> None:
                 "token": cloud.keys.token,
                 "access_key": cloud.keys.access_key,
                 "secret": cloud.keys.secret,
+                "ca": str(cloud.authority_file),
             },
         )
         log.info("serving on port %d", port)

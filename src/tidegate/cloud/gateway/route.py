@@ -24,15 +24,20 @@ TARGETS = {
     "AWSEvents": "events",
     "AmazonEC2ContainerRegistry_V20150921": "ecr",
     "AmazonEC2ContainerServiceV20141113": "ecs",
+    "AmazonSSM": "ssm",
     "AnyScaleFrontendService": "application-autoscaling",
+    "CertificateManager": "acm",
     "CodeBuild_20161006": "codebuild",
     "CodeCommit_20150413": "codecommit",
     "CodePipeline_20150709": "codepipeline",
     "GraniteServiceVersion20100801": "cloudwatch",
     "Logs_20140328": "logs",
+    "secretsmanager": "secretsmanager",
 }
-# those that are asked by form (Action, Version) or, S3, by path
-_FORMS = frozenset({"cloudformation", "ec2", "elbv2", "iam", "sts"})
+# those that are asked by path
+_RESTS = frozenset({"route53", "s3"})
+# those that are asked by form (Action, Version)
+_FORMS = frozenset({"cloudformation", "ec2", "elbv2", "iam", "sns", "sts"})
 
 # credential scope -> botocore's names, where one signing name stands for other names
 _SIGNED_AS = {
@@ -60,7 +65,7 @@ class Router:
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._s3: RestRouter | None = None
+        self._rest: dict[str, RestRouter] = {}
 
     def protocol_of(self, request: HttpRequest, signed_for: str | None) -> WireProtocol:
         """Return the protocol to answer in when nothing but the bare request is known (for errors)."""
@@ -72,7 +77,7 @@ class Router:
             return Ec2Protocol()
         if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             return QueryProtocol()
-        return RestXmlProtocol()
+        return RestXmlProtocol(signed_for if signed_for in _RESTS else "s3")
 
     def find(self, request: HttpRequest, signed_for: str) -> Route:
         """Return the route; raise `ServiceError` for what the local cloud does not know or does not offer."""
@@ -88,8 +93,8 @@ class Router:
             compatible = "awsQueryCompatible" in self._models.service(service).metadata
             protocol = JsonProtocol(_json_version(request), query_compatible=compatible)
             return self._route(service, operation, protocol)
-        if signed_for == "s3":
-            return self.find_rest(request)
+        if signed_for in _RESTS:
+            return self.find_rest(request, signed_for)
         parameters = form(request)
         if "Action" in parameters:
             service = self._by_version(signed_for, parameters.get("Version", ""))
@@ -106,15 +111,15 @@ class Router:
             raise ServiceError(code, f"{service} has no operation {operation}")
         return Route(service, model.operation_model(operation), protocol)
 
-    def find_rest(self, request: HttpRequest) -> Route:
-        """Return the route of an S3 request: its body is not looked at, for it may be a stream."""
-        if self._s3 is None:
-            model = self._models.service("s3")
-            self._s3 = RestRouter([model.operation_model(name) for name in model.operation_names])
-        operation = self._s3.find(request)
+    def find_rest(self, request: HttpRequest, service: str = "s3") -> Route:
+        """Return the route of a request by its path: its body is not looked at, for S3's may be a stream."""
+        if service not in self._rest:
+            model = self._models.service(service)
+            self._rest[service] = RestRouter([model.operation_model(name) for name in model.operation_names])
+        operation = self._rest[service].find(request)
         if operation is None:
             raise ServiceError("MethodNotAllowed", "The specified method is not allowed against this resource.", 405)
-        return Route("s3", operation, RestXmlProtocol())
+        return Route(service, operation, RestXmlProtocol(service))
 
     def _by_target(self, target: str, signed_for: str) -> str:
         service = TARGETS.get(target)

@@ -32,7 +32,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 _LONGEST_ECHO = 200
 # where the service's model has a likelier name, which it does not use
-_CODES = {"cloudwatch": "ValidationError", "logs": "InvalidParameterException"}
+_CODES = {"cloudwatch": "ValidationError", "logs": "InvalidParameterException", "route53": "InvalidInput"}
 
 
 class RequestValidator:

@@ -1,14 +1,17 @@
-"""Health probes over HTTP: begun, and heard of when they have ended.
+"""Health probes: begun, and heard of when they have ended.
 
-A probe opens a connection, asks once and reads the status; what follows is not looked at.
+A probe opens a connection, encrypted or not, asks once and reads the status; what follows is not looked at. One of
+`tcp` asks nothing: that somebody accepts the connection is enough. No certificate is looked at.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?\r?\n")
 _LONGEST_LINE = 8192
@@ -18,7 +21,10 @@ Name = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What is asked: `GET path` of a host and port. `authority` is the Host header, `timeout` in seconds."""
+    """What is asked: `GET path` of a host and port. `authority` is the Host header, `timeout` in seconds.
+
+    `grpc` calls the method `path` with an empty message instead.
+    """
 
     host: str
     port: int
@@ -26,14 +32,20 @@ class Probe:
     authority: str
     timeout: float
     agent: str
+    speaks: Literal["http1", "http2", "grpc", "tcp"] = "http1"
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The status that came; without one, `timed_out` says whether it was waited for in vain."""
+    """The status that came; without one, `timed_out` says whether it was waited for in vain.
+
+    Of gRPC it is the call's status. `connected` says that a connection was accepted.
+    """
 
     status: int | None = None
     timed_out: bool = False
+    connected: bool = False
 
 
 class ProbePlane:
@@ -88,18 +100,37 @@ class ProbePlane:
 async def ask(probe: Probe) -> Result:
     """Make one probe."""
     writer = None
+    connected = False
+    secure = _context(probe) if probe.tls else None
     try:
         async with asyncio.timeout(probe.timeout):
-            reader, writer = await asyncio.open_connection(probe.host, probe.port, limit=_LONGEST_LINE)
+            reader, writer = await asyncio.open_connection(probe.host, probe.port, limit=_LONGEST_LINE, ssl=secure)
+            connected = True
+            if probe.speaks == "tcp":
+                return Result(connected=True)
+            if probe.speaks != "http1":
+                from tidegate.cloud.planes.probe_http2 import call
+
+                return Result(await call(reader, writer, probe), connected=True)
             head = f"GET {probe.path} HTTP/1.1\r\nHost: {probe.authority}\r\nConnection: close\r\n"
             writer.write(f"{head}User-Agent: {probe.agent}\r\nAccept-Encoding: gzip, compressed\r\n\r\n".encode())
             line = await reader.readline()
     except TimeoutError:
-        return Result(timed_out=True)
+        return Result(timed_out=True, connected=connected)
     except (OSError, ValueError):  # nobody there, gone in the middle, or a first line without an end
-        return Result()
+        return Result(connected=connected)
     finally:
         if writer is not None:
             writer.transport.abort()
     found = _STATUS_LINE.fullmatch(line)
-    return Result(None if found is None else int(found[1]))
+    return Result(None if found is None else int(found[1]), connected=True)
+
+
+def _context(probe: Probe) -> ssl.SSLContext:
+    """Return how a probe encrypts: whoever answers is believed, as load balancers do."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1" if probe.speaks == "http1" else "h2"])
+    return context

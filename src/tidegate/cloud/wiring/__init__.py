@@ -3,6 +3,7 @@
 One file a service: its model, its handlers, its controllers, the planes they drive, and whose changes wake them.
 """
 
+from tidegate.cloud.wiring.acm import add_acm
 from tidegate.cloud.wiring.application_autoscaling import add_application_autoscaling
 from tidegate.cloud.wiring.cloudformation import add_cloudformation
 from tidegate.cloud.wiring.cloudwatch import add_cloudwatch
@@ -17,10 +18,15 @@ from tidegate.cloud.wiring.events import add_events
 from tidegate.cloud.wiring.iam import add_iam_and_sts
 from tidegate.cloud.wiring.logs import add_logs
 from tidegate.cloud.wiring.parts import Parts
+from tidegate.cloud.wiring.route53 import add_route53
 from tidegate.cloud.wiring.s3 import add_s3
+from tidegate.cloud.wiring.secretsmanager import add_secretsmanager
+from tidegate.cloud.wiring.sns import add_sns
+from tidegate.cloud.wiring.ssm import add_ssm
 
 SERVICES = (
     add_elbv2,
+    add_acm,
     add_application_autoscaling,
     add_cloudformation,
     add_cloudwatch,
@@ -32,7 +38,11 @@ SERVICES = (
     add_ecs,
     add_events,
     add_logs,
+    add_route53,
     add_s3,
+    add_secretsmanager,
+    add_sns,
+    add_ssm,
 )
 
 __all__ = ["SERVICES", "Parts", "add_iam_and_sts"]

@@ -9,6 +9,7 @@ from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
 from tidegate.cloud.services.ecs.reconciler.metrics import Metrics
 from tidegate.cloud.services.ecs.reconciler.network import TaskNetwork
 from tidegate.cloud.services.ecs.reconciler.roles import Roles
+from tidegate.cloud.services.ecs.reconciler.secrets import Secrets
 from tidegate.cloud.services.ecs.reconciler.service import ServiceReconciler
 from tidegate.cloud.services.ecs.reconciler.standby import StandbyReconciler
 from tidegate.cloud.services.ecs.reconciler.task import TaskReconciler
@@ -32,7 +33,7 @@ def add_ecs(parts: Parts) -> None:
     docker = parts.docker
     roles = Roles(model, parts.calls)
     shipper = LogShipper(model, docker.pods, roles)
-    launcher = Launcher(model, docker.pods, docker.images, roles, shipper, parts.endpoint, parts.region)
+    launcher = Launcher(model, docker.pods, docker.images, roles, Secrets(roles), shipper, parts.endpoint, parts.region)
     network = TaskNetwork(parts.calls, docker.pods, docker.networks)
     tasks = TaskReconciler(
         model,
@@ -63,6 +64,7 @@ def add_ecs(parts: Parts) -> None:
     parts.loop.watch("ecs.service", "ecs.service")
     parts.loop.watch("ecs.service", "ecs.standby")
     parts.loop.watch("ecs.standby", "ecs.service", lambda key: [key[:3]])
+    parts.loop.watch("cloudwatch.alarm", "ecs.service", lambda key: model.services_of_alarm(key[0], key[1]))
     parts.loop.watch("elbv2.target", "ecs.task", lambda key: model.tasks_at(key[0], key[2]))
     parts.loop.watch("elbv2.target", "ecs.service", lambda key: model.services_of_target_group(key[0], key[1]))
 

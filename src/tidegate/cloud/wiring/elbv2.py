@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tidegate.cloud.planes.envoy import EnvoyPlane
+from tidegate.cloud.planes.certificates import Certificates
+from tidegate.cloud.planes.envoy import Certificate, EnvoyPlane
 from tidegate.cloud.planes.loopback import Loopback
 from tidegate.cloud.planes.probe import ProbePlane
 from tidegate.cloud.services.elbv2.api import (
+    CertificatesApi,
     LimitsApi,
     ListenersApi,
     LoadBalancersApi,
@@ -15,7 +17,13 @@ from tidegate.cloud.services.elbv2.api import (
     TargetsApi,
 )
 from tidegate.cloud.services.elbv2.model import ElbModel
-from tidegate.cloud.services.elbv2.reconciler import BalancersReconciler, InterfacesReconciler, TargetsReconciler
+from tidegate.cloud.services.elbv2.reconciler import (
+    BalancersReconciler,
+    Find,
+    InterfacesReconciler,
+    Metrics,
+    TargetsReconciler,
+)
 from tidegate.cloud.services.elbv2.reconciler.balancers import EVERYTHING
 from tidegate.cloud.wiring.parts import Parts
 
@@ -28,22 +36,25 @@ def add_elbv2(parts: Parts) -> None:
         LoadBalancersApi(model, parts.calls, parts.clock, loopback),
         *(
             api(model, parts.calls, parts.clock)
-            for api in (LimitsApi, ListenersApi, RulesApi, TagsApi, TargetGroupsApi, TargetsApi)
+            for api in (CertificatesApi, LimitsApi, ListenersApi, RulesApi, TagsApi, TargetGroupsApi, TargetsApi)
         ),
         prefix="elasticloadbalancing",
     )
     envoy = EnvoyPlane(parts.data_dir, lambda: parts.loop.enqueue("elbv2.balancers", EVERYTHING))
     probes = ProbePlane(lambda key: parts.loop.enqueue("elbv2.targets", key))
     interfaces = InterfacesReconciler(model, parts.calls)
-    balancers = BalancersReconciler(model, envoy, loopback, parts.docker.reach)
+    balancers = BalancersReconciler(model, envoy, loopback, parts.docker.reach, _finder(Certificates(parts.data_dir)))
     targets = TargetsReconciler(model, parts.calls, parts.clock, envoy, probes, parts.docker.reach)
+    metrics = Metrics(model, parts.calls, parts.clock, envoy)
     parts.background["probes"] = probes.run
-    parts.resets.extend([envoy.reset, probes.forget_all, targets.forget_all])
+    parts.resets.extend([envoy.reset, probes.forget_all, targets.forget_all, metrics.forget_all])
     parts.stops.append(envoy.close)
 
     parts.loop.add("elbv2.interfaces", interfaces.reconcile, keys=lambda: [key for key, _ in model.balancers.items()])
     parts.loop.add("elbv2.balancers", balancers.reconcile, keys=lambda: [EVERYTHING])
     parts.loop.add("elbv2.targets", targets.reconcile, keys=lambda: [key for key, _ in model.targets.items()])
+    parts.loop.add("elbv2.metrics", metrics.reconcile, keys=lambda: [key for key, _ in model.balancers.items()])
+    parts.loop.watch(model.balancers.kind, "elbv2.metrics")
     for kind in (model.balancers, model.listeners, model.rules):
         parts.loop.watch(kind.kind, "elbv2.targets", lambda key: model.target_keys(key[0]))
     parts.loop.watch(
@@ -53,3 +64,14 @@ def add_elbv2(parts: Parts) -> None:
     parts.loop.watch(model.balancers.kind, "elbv2.interfaces")
     for changed in (model.balancers, model.listeners, model.rules, model.groups, model.targets):
         parts.loop.watch(changed.kind, "elbv2.balancers", lambda key: [EVERYTHING])
+    parts.loop.watch("acm.certificate", "elbv2.balancers", lambda key: [EVERYTHING])
+
+
+def _finder(certificates: Certificates) -> Find:
+    """Return what finds a certificate by its id."""
+
+    def find(certificate_id: str) -> Certificate | None:
+        files = certificates.current(certificate_id)
+        return None if files is None else Certificate(str(files.certificate), str(files.key))
+
+    return find

@@ -1,4 +1,4 @@
-"""REST with XML bodies (s3). https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html"""
+"""REST with XML bodies (s3, route53). https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html"""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tidegate.cloud.gateway.protocols.xml_shapes import DECLARATION, parse, read
 from tidegate.cloud.gateway.wire import HttpRequest, HttpResponse
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_NAMESPACES = {"route53": "https://route53.amazonaws.com/doc/2013-04-01/", "s3": _NAMESPACE}
 _ROOTS = {  # S3's root elements, which its botocore model leaves out
     "CompleteMultipartUpload": "CompleteMultipartUploadResult",
     "CreateMultipartUpload": "InitiateMultipartUploadResult",
@@ -44,6 +45,10 @@ _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 
 class RestXmlProtocol:
     """Operations told apart by method, path, query and headers; `RestRouter` finds which."""
+
+    def __init__(self, service: str = "s3") -> None:
+        """`service` is botocore's name: S3's root elements and errors are unlike everybody else's."""
+        self._service = service
 
     def parse(self, request: HttpRequest, operation: OperationModel) -> dict[str, Any]:
         """Read path labels, query, headers and body by the operation's input shape."""
@@ -102,7 +107,8 @@ class RestXmlProtocol:
     def serialize(self, response: Any, operation: OperationModel, request_id: str) -> HttpResponse:
         """Write status, headers and body by the output shape."""
         shape = operation.output_shape
-        answer = HttpResponse(operation.http.get("responseCode", 200), {"x-amz-request-id": request_id})
+        name = "x-amz-request-id" if self._service == "s3" else "x-amzn-requestid"
+        answer = HttpResponse(operation.http.get("responseCode", 200), {name: request_id})
         if shape is None:
             return answer
         for name, member in shape.members.items():
@@ -133,7 +139,9 @@ class RestXmlProtocol:
         return answer
 
     def error(self, error: ServiceError, request_id: str) -> HttpResponse:
-        """Write `<Error>…`."""
+        """Write `<Error>…`, in an `<ErrorResponse>` but for S3."""
+        if self._service != "s3":
+            return self._wrapped(error, request_id)
         code = _CODES.get(error.code, error.code)
         members = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in error.members.items())
         content = (
@@ -142,6 +150,16 @@ class RestXmlProtocol:
         )
         headers = {"content-type": "application/xml", "x-amz-request-id": request_id, **error.headers}
         return HttpResponse(error.status, headers, b"" if error.status == 304 else content.encode())
+
+    def _wrapped(self, error: ServiceError, request_id: str) -> HttpResponse:
+        kind = "Sender" if error.status < 500 else "Receiver"
+        content = (
+            f'{DECLARATION}<ErrorResponse xmlns="{_NAMESPACES[self._service]}"><Error><Type>{kind}</Type>'
+            f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+        headers = {"content-type": "text/xml", "x-amzn-requestid": request_id}
+        return HttpResponse(error.status, headers, content.encode())
 
 
 class RestRouter:
@@ -235,5 +253,6 @@ def _document(operation: OperationModel, shape: StructureShape, response: Any) -
         for name, value in response.items()
         if name in shape.members and "location" not in shape.members[name].serialization
     }
-    root = _ROOTS.get(operation.name, operation.name + "Result")
-    return f'<{root} xmlns="{_NAMESPACE}">{write_members(shape, members)}</{root}>'
+    service = operation.service_model.service_name
+    root = _ROOTS.get(operation.name, operation.name + "Result") if service == "s3" else shape.name
+    return f'<{root} xmlns="{_NAMESPACES[service]}">{write_members(shape, members)}</{root}>'

@@ -7,6 +7,7 @@ from tidegate.cloud.planes.envoy.config import (
     Action,
     Algorithm,
     Answer,
+    Certificate,
     Choice,
     Cluster,
     Config,
@@ -20,8 +21,11 @@ from tidegate.cloud.planes.envoy.config import (
     Session,
     State,
     Stick,
+    TcpListener,
+    Tls,
+    TlsVersion,
 )
-from tidegate.cloud.planes.envoy.plane import Activity, EnvoyError, EnvoyPlane, RejectedError
+from tidegate.cloud.planes.envoy.plane import Activity, EnvoyError, EnvoyPlane, Measured, RejectedError
 from tidegate.cloud.planes.envoy.process import end_envoy
 
 __all__ = [
@@ -29,6 +33,7 @@ __all__ = [
     "Activity",
     "Algorithm",
     "Answer",
+    "Certificate",
     "Choice",
     "Cluster",
     "Config",
@@ -39,11 +44,15 @@ __all__ = [
     "Forward",
     "Listener",
     "Match",
+    "Measured",
     "Redirect",
     "RejectedError",
     "Route",
     "Session",
     "State",
     "Stick",
+    "TcpListener",
+    "Tls",
+    "TlsVersion",
     "end_envoy",
 ]

@@ -35,6 +35,21 @@ class Admin:
         _, text = await self._get("/stats", format="json", filter=expression)
         return {each["name"]: each["value"] for each in json.loads(text)["stats"] if "name" in each}
 
+    async def histograms(self, expression: str) -> dict[str, dict[float, int]]:
+        """Return, of each histogram whose name fits, how often about which value was measured since Envoy started.
+
+        Envoy gathers them every 5 seconds: they come a little later than what `stats` counts.
+        """
+        _, text = await self._get("/stats", format="json", filter=expression, histogram_buckets="detailed")
+        details = [each["histograms"]["details"] for each in json.loads(text)["stats"] if "histograms" in each]
+        return {
+            histogram["name"]: {
+                bucket["lower_bound"] + bucket["width"] / 2: bucket["count"] for bucket in histogram["totals"]
+            }
+            for each in details
+            for histogram in each
+        }
+
     async def hosts(self, cluster: str) -> dict[tuple[str, int], dict[str, int]]:
         """Return the counters of each endpoint of a cluster."""
         _, text = await self._get("/clusters", format="json", filter=f"^{re.escape(cluster)}$")

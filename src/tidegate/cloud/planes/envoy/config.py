@@ -10,6 +10,8 @@ from typing import Literal
 
 Algorithm = Literal["round_robin", "least_request", "random"]
 State = Literal["healthy", "unhealthy", "draining"]
+Protocol = Literal["http1", "http2", "tcp"]
+TlsVersion = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,21 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Endpoints that take each other's place. An endpoint that is new gets its share within `slow_start`."""
+    """Endpoints that take each other's place. An endpoint that is new gets its share within `slow_start`.
+
+    `protocol` is what is spoken with the endpoints, `tls` whether that is encrypted (no certificate is looked at).
+    For a cluster of `tcp`, `proxy_protocol` has every connection begin with the client's address (version 2), and
+    `by_source` has one client's connections go to one endpoint.
+    """
 
     name: str
     endpoints: tuple[Endpoint, ...] = ()
     algorithm: Algorithm = "round_robin"
     slow_start: float = 0.0
+    protocol: Protocol = "http1"
+    tls: bool = False
+    proxy_protocol: bool = False
+    by_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +136,53 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """Where a certificate with its chain is, and its key. Files never change: what is new has another path."""
+
+    chain: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How connections are encrypted: of the certificates the first one fitting the name that a client asks for.
+
+    Where none fits, it is the first of all. `protocols` are those offered by ALPN, the most wanted first; `ciphers`
+    are those of TLS up to 1.2 (1.3 has its own), `curves` those of the key exchange where not the usual ones are meant.
+    """
+
+    certificates: tuple[Certificate, ...]
+    oldest: TlsVersion
+    newest: TlsVersion
+    ciphers: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
+    curves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TcpListener:
+    """An address and a port, and who gets the connections that come in there. `idle` is how long nothing may be sent.
+
+    With `tls` what goes on is plain, or encrypted anew where the cluster says so.
+    """
+
+    name: str
+    address: str
+    port: int
+    choices: tuple[Choice, ...] = ()
+    idle: float = 350.0
+    tls: Tls | None = None
+    by_source: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """An address and a port, and what is done with the requests that come in there.
 
     `idle` is how long nothing may be heard of a request or a connection, `lifetime` how long a connection is used.
     `forwarded_for` says what becomes of the header X-Forwarded-For; `client_port` has the port beside the address
-    in it. `response_headers` are put over those of every response.
+    in it. `response_headers` are put over those of every response. `version_header` and `cipher_header` tell endpoints
+    how a connection is encrypted.
     """
 
     name: str
@@ -145,13 +197,16 @@ class Listener:
     client_port: bool = False
     show_server: bool = True
     response_headers: tuple[tuple[str, str], ...] = ()
+    tls: Tls | None = None
+    version_header: str | None = None
+    cipher_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """All of it. `server` is how Envoy calls itself in the answers that it makes itself."""
 
-    listeners: tuple[Listener, ...] = ()
+    listeners: tuple[Listener | TcpListener, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     server: str = "tidegate"
     trace_header: str | None = field(default=None)

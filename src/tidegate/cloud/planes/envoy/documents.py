@@ -23,8 +23,10 @@ from tidegate.cloud.planes.envoy.config import (
     Redirect,
     Route,
     Session,
+    TcpListener,
 )
 from tidegate.cloud.planes.envoy.pages import FAILURES, REDIRECT, on_request, page
+from tidegate.cloud.planes.envoy.sockets import tcp_proxy, tls_socket, upstream_socket
 
 Document = dict[str, Any]
 
@@ -113,7 +115,7 @@ def cluster(each: Cluster, directory: Path) -> Document:
         "type": "EDS",
         "connect_timeout": _seconds(_CONNECT),
         "eds_cluster_config": {"eds_config": _source(endpoints_file(directory, each.name))},
-        "lb_policy": _ALGORITHMS[each.algorithm],
+        "lb_policy": "MAGLEV" if each.by_source else _ALGORITHMS[each.algorithm],
         # never spread requests over unhealthy endpoints by itself: which ones get traffic is decided elsewhere
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": {
@@ -126,14 +128,21 @@ def cluster(each: Cluster, directory: Path) -> Document:
                 }
             ]
         },
-        "typed_extension_protocol_options": {
+    }
+    if each.protocol != "tcp":
+        spoken: Document = (
+            {"http2_protocol_options": {}} if each.protocol == "http2" else {"http_protocol_options": _KEEP_CASE}
+        )
+        document["typed_extension_protocol_options"] = {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": f"{_TYPE}envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "common_http_protocol_options": {"idle_timeout": _seconds(_UPSTREAM_IDLE)},
-                "explicit_http_config": {"http_protocol_options": _KEEP_CASE},
+                "explicit_http_config": spoken,
             }
-        },
-    }
+        }
+    socket = upstream_socket(each)
+    if socket is not None:
+        document["transport_socket"] = socket
     if each.slow_start and each.algorithm != "random":
         document[f"{each.algorithm}_lb_config"] = {
             "slow_start_config": {"slow_start_window": _seconds(each.slow_start)}
@@ -160,9 +169,25 @@ def endpoints(each: Cluster) -> Document:
     }
 
 
-def listener(each: Listener, config: Config, directory: Path) -> Document:
+def listener(each: Listener | TcpListener, config: Config, directory: Path) -> Document:
     """Return a listener; its routes are in a file of their own, so that connections outlive a change of them."""
-    manager: Document = {
+    if isinstance(each, TcpListener):
+        filters = [{"name": "tcp", "typed_config": tcp_proxy(each)}]
+    else:
+        filters = [{"name": "http", "typed_config": _manager(each, config, directory)}]
+    secure = {} if each.tls is None else {"transport_socket": tls_socket(each.tls)}
+    return {
+        "@type": f"{_TYPE}envoy.config.listener.v3.Listener",
+        "name": each.name,
+        "address": _address(each.address, each.port),
+        # two processes that listen on one port without knowing would take each other's requests
+        "enable_reuse_port": False,
+        "filter_chains": [{"filters": filters, **secure}],
+    }
+
+
+def _manager(each: Listener, config: Config, directory: Path) -> Document:
+    return {
         "@type": f"{_TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": each.name,
         "codec_type": "AUTO" if each.http2 else "HTTP1",
@@ -184,14 +209,6 @@ def listener(each: Listener, config: Config, directory: Path) -> Document:
         "local_reply_config": {"mappers": _local_replies(config.server if each.show_server else None)},
         "http_filters": _filters(each, config.trace_header),
     }
-    return {
-        "@type": f"{_TYPE}envoy.config.listener.v3.Listener",
-        "name": each.name,
-        "address": _address(each.address, each.port),
-        # two processes that listen on one port without knowing would take each other's requests
-        "enable_reuse_port": False,
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
-    }
 
 
 def routes(each: Listener) -> Document:
@@ -201,7 +218,11 @@ def routes(each: Listener) -> Document:
     return {
         "@type": f"{_TYPE}envoy.config.route.v3.RouteConfiguration",
         "name": each.name,
-        "request_headers_to_add": [_header("X-Forwarded-Port", str(each.port))],
+        "request_headers_to_add": [
+            _header("X-Forwarded-Port", str(each.port)),
+            *([] if each.version_header is None else [_header(each.version_header, "%DOWNSTREAM_TLS_VERSION%")]),
+            *([] if each.cipher_header is None else [_header(each.cipher_header, "%DOWNSTREAM_TLS_CIPHER%")]),
+        ],
         "request_headers_to_remove": [
             "x-envoy-external-address",
             "x-envoy-internal",

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidegate.cloud.planes.envoy import documents
 from tidegate.cloud.planes.envoy.admin import Admin
-from tidegate.cloud.planes.envoy.config import Cluster, Config, Listener
+from tidegate.cloud.planes.envoy.config import Cluster, Config, Listener, TcpListener
 from tidegate.cloud.planes.envoy.process import Process
 
 _START_PATIENCE, _ACCEPT_PATIENCE = 20.0, 10.0  # seconds
@@ -43,6 +43,17 @@ class Activity:
 
     requests: int
     connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was counted since Envoy started, by name: counters and gauges, and times in milliseconds with their counts.
+
+    `cluster.NAME.upstream_rq_completed`, `http.NAME.downstream_rq_5xx`, …; `cluster.NAME.upstream_rq_time`.
+    """
+
+    counters: Mapping[str, int]
+    times: Mapping[str, Mapping[float, int]]
 
 
 class EnvoyPlane:
@@ -126,6 +137,22 @@ class EnvoyPlane:
             raise EnvoyError(f"Envoy does not answer: {error}") from error
         return {name.removeprefix(prefix): value for name, value in stats.items() if isinstance(value, int)}
 
+    async def measured(self, clusters: Iterable[str], listeners: Iterable[str]) -> Measured:
+        """Return what was counted of clusters and of listeners of requests; nothing where there is no Envoy."""
+        names = [
+            *(rf"cluster\.{re.escape(each)}" for each in clusters),
+            *(rf"http\.{re.escape(each)}" for each in listeners),
+        ]
+        if not names or not self.is_running():
+            return Measured({}, {})
+        wanted = f"^({'|'.join(names)})\\."
+        try:
+            stats = await self._admin.stats(f"{wanted}(upstream|downstream)_(rq|cx)_")
+            times = await self._admin.histograms(f"{wanted}upstream_rq_time$")
+        except (OSError, TimeoutError) as error:
+            raise EnvoyError(f"Envoy does not answer: {error}") from error
+        return Measured({name: value for name, value in stats.items() if isinstance(value, int)}, times)
+
     async def close(self) -> None:
         """End Envoy: the whole local cloud stops."""
         async with self._lock:
@@ -151,7 +178,7 @@ class EnvoyPlane:
         listeners, clusters = self._listeners(config), self._clusters(config)
         for cluster in config.clusters:
             self._write(documents.endpoints_file(self._directory, cluster.name), _endpoints(cluster))
-        for listener in config.listeners:
+        for listener in _routed(config):
             self._write(documents.routes_file(self._directory, listener.name), _routes(listener))
         self._write(self._directory / "clusters.json", clusters)
         self._write(self._directory / "listeners.json", listeners)
@@ -191,7 +218,7 @@ class EnvoyPlane:
         await step([*members, (files / "clusters.json", both, "cluster_manager.cds")])
         lists = [
             (documents.routes_file(files, each.name), _routes(each), f"http.{each.name}.rds.{each.name}")
-            for each in config.listeners
+            for each in _routed(config)
         ]
         await step([*lists, (files / "listeners.json", listeners, "listener_manager.lds")])
         await step([(files / "clusters.json", new, "cluster_manager.cds")])
@@ -231,7 +258,7 @@ class EnvoyPlane:
         except (OSError, TimeoutError) as error:
             raise EnvoyError(f"Envoy does not answer: {error}") from error
 
-    async def _listening(self, listeners: Iterable[Listener]) -> None:
+    async def _listening(self, listeners: Iterable[Listener | TcpListener]) -> None:
         """Wait until somebody can connect: a listener that is accepted begins to listen a moment later."""
         async with asyncio.timeout(_ACCEPT_PATIENCE):
             for each in listeners:
@@ -266,7 +293,7 @@ class EnvoyPlane:
             "cluster_manager.cds": documents.version_of(clusters),
             "listener_manager.lds": documents.version_of(listeners),
             **{f"cluster.{each.name}": documents.version_of(_endpoints(each)) for each in config.clusters},
-            **{f"http.{each.name}.rds.{each.name}": documents.version_of(_routes(each)) for each in config.listeners},
+            **{f"http.{each.name}.rds.{each.name}": documents.version_of(_routes(each)) for each in _routed(config)},
         }
 
     def _write(self, path: Path, text: str) -> None:
@@ -278,11 +305,16 @@ class EnvoyPlane:
 
     def _remove_leftovers(self, config: Config) -> None:
         kept = {documents.endpoints_file(self._directory, each.name) for each in config.clusters}
-        kept |= {documents.routes_file(self._directory, each.name) for each in config.listeners}
+        kept |= {documents.routes_file(self._directory, each.name) for each in _routed(config)}
         for folder in ("endpoints", "routes"):
             for path in (self._directory / folder).glob("*.json"):
                 if path not in kept:
                     path.unlink()
+
+
+def _routed(config: Config) -> list[Listener]:
+    """Return the listeners that have routes: those of requests."""
+    return [each for each in config.listeners if isinstance(each, Listener)]
 
 
 def _endpoints(each: Cluster) -> str:

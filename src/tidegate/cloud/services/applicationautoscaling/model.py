@@ -30,6 +30,14 @@ class StateRecord(TypedDict):
     scaled_in: NotRequired[datetime]
     activity: NotRequired[list[str]]  # the key of the one that is in progress
     wanted: NotRequired[int]  # the count that it set
+    used: NotRequired[dict[str, str]]  # alarm -> what it was raised by when something was last done by it
+
+
+class ScheduledRecord(TypedDict):
+    """A scheduled action as AWS shows it, and when it is due next, if ever."""
+
+    action: t.ScheduledActionTypeDef
+    due: datetime | None
 
 
 class AutoScalingModel:
@@ -39,8 +47,13 @@ class AutoScalingModel:
         self.transaction = store.transaction
         self.targets = Collection[TargetRecord](store, "autoscaling.target")
         self.policies: Collection[t.ScalingPolicyTypeDef] = Collection(store, "autoscaling.policy")  # …, name
+        self.scheduled = Collection[ScheduledRecord](store, "autoscaling.scheduled-action")  # …, name
         self.states = Collection[StateRecord](store, "autoscaling.state")
         self.activities: Collection[t.ScalingActivityTypeDef] = Collection(store, "autoscaling.activity")  # …, when
+
+    def following(self, region: str) -> set[tuple[str, ...]]:
+        """Return the keys of a region's targets that have a policy."""
+        return {key[:2] for key, _ in self.policies.items(region)}
 
     def add_activity(self, region: str, activity: t.ScalingActivityTypeDef) -> tuple[str, ...]:
         """Add an activity and return its key; those that are weeks old go."""
@@ -54,8 +67,10 @@ class AutoScalingModel:
         return key
 
     def remove_target(self, region: str, resource: str) -> None:
-        """Remove a target with its policies; its activities stay to be seen."""
+        """Remove a target with its policies and scheduled actions; its activities stay to be seen."""
         with self.transaction():
+            for key, _ in self.scheduled.items(region, resource):
+                self.scheduled.delete(*key)
             for key, _ in self.policies.items(region, resource):
                 self.policies.delete(*key)
             self.states.delete(region, resource)

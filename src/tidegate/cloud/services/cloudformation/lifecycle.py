@@ -129,11 +129,7 @@ class StackLifecycle:
     def _take(record: StackRecord, source: Source, capabilities: Sequence[str]) -> None:
         """Show what the stack is (to be) made from."""
         stack, template = record["stack"], parse(source["template"])
-        stack["Parameters"] = [*shown(template, source["parameters"])]  # type: ignore[list-item]
-        for parameter in stack["Parameters"]:
-            key = parameter.get("ParameterKey", "")
-            if source["values"].get(key) != source["parameters"].get(key):
-                parameter["ResolvedValue"] = source["values"][key]
+        stack["Parameters"] = [*shown(template, source["parameters"], source["values"])]  # type: ignore[list-item]
         stack["Tags"] = [{"Key": key, "Value": value} for key, value in source["tags"].items()]
         if capabilities:
             stack["Capabilities"] = list(capabilities)  # type: ignore[arg-type]

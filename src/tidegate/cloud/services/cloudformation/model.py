@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.services.cloudformation.template.parameters import without_hidden
+from tidegate.cloud.services.cloudformation.template.parse import parse
 from tidegate.cloud.store import Collection, Entry, Key, Store
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class Source(TypedDict):
     values: dict[str, str]  # as they are used: what Systems Manager parameters hold, not their names
     tags: dict[str, str]
     zones: dict[str, list[str]]  # availability zones, by region
+    references: NotRequired[dict[str, str]]  # what plain dynamic references stand for
 
 
 class OperationRecord(TypedDict):
@@ -192,6 +195,7 @@ class CloudFormationModel:
 
     def set_resource(self, key: Key, record: ResourceRecord, status: str, reason: str | None = None) -> None:
         """Write a resource with a new status, and the event of it."""
+        reason = self._without_hidden(key, reason)
         record["status"], record["reason"], record["updated"] = status, reason, self._clock.now()
         work = record["work"]
         properties = record["now"]["properties"] if work is None else work["target"]
@@ -199,7 +203,7 @@ class CloudFormationModel:
 
     def set_replaced(self, key: Key, record: ResourceRecord, status: str, reason: str | None, old: Made) -> None:
         """Write what becomes of the one that a resource has replaced: the resource itself keeps its status."""
-        self._tell(key, record, status, reason, old)
+        self._tell(key, record, status, self._without_hidden(key, reason), old)
 
     def importers(self, region: str, export: str) -> list[str]:
         """Return the names of the stacks that import an export."""
@@ -218,7 +222,17 @@ class CloudFormationModel:
         with self.store.transaction():
             self.resources.put(key, record)
             self._event(key[:3], stack["stack"].get("StackId", ""), made["physical"] or "", record["type"],
-                        record["logical"], status, reason, made["properties"], token)  # fmt: skip
+                        record["logical"], status, reason, self._without_hidden(key, made["properties"]),
+                        token)  # fmt: skip
+
+    def _without_hidden(self, key: Key, value: Any) -> Any:
+        """Return what an event shows of a value: nothing of parameters that are not to be echoed."""
+        stack = self.stacks.get(*key[:3])
+        operation = None if stack is None else stack["operation"]
+        for source in (None if operation is None else operation["source"], None if stack is None else stack["source"]):
+            if source is not None and "NoEcho" in source["template"]:
+                value = without_hidden(parse(source["template"]), source["values"], value)
+        return value
 
     def _event(
         self,

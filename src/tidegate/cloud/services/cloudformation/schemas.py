@@ -16,7 +16,11 @@ from typing import Any
 
 import jsonschema
 
+from tidegate.cloud.services.cloudformation.template.references import holds_any
+
 _REGION = "us-east-1.json"  # the one that has every type
+_OF_PATTERNS = ("patternProperties", "additionalProperties")
+_OF_NAMES = ("additionalProperties", "required")  # what a schema says of names, not of values
 _ARRAY = re.compile(r"\[(\d+)\]")
 
 
@@ -80,8 +84,12 @@ class Schema:
         return {name: self._typed(self.properties.get(name, {}), each) for name, each in properties.items()}
 
     def check(self, properties: Mapping[str, Any]) -> None:
-        """Raise `PropertiesError` with every fault of (typed) properties."""
-        faults = [_sentence(error) for error in self._validator.iter_errors(dict(properties))]
+        """Raise `PropertiesError` with every fault of (typed) properties; what a secret will be, nobody knows yet."""
+        faults = [
+            _sentence(error)
+            for error in self._validator.iter_errors(dict(properties))
+            if error.validator in _OF_NAMES or not holds_any(error.instance)
+        ]
         given = {name for name in properties if self._is_read_only(name)}
         faults += [f"Encountered unsupported property {name}" for name in sorted(given)]
         if faults:
@@ -203,8 +211,9 @@ def _checkable(node: Any, named: bool = False) -> Any:
     if named:
         return {name: _checkable(each) for name, each in node.items()}
     result = {}
+    foreign = [pattern for pattern in node.get("patternProperties", {}) if not _compiles(pattern)]
     for name, each in node.items():
-        if name == "pattern" and not _compiles(each):
+        if (name == "pattern" and not _compiles(each)) or (foreign and name in _OF_PATTERNS):
             continue
         if name in _KEPT:
             result[name] = _checkable(each, named=name in ("properties", "definitions", "patternProperties"))

@@ -65,6 +65,7 @@ class StackScopes:
             attribute,
             exports={name: value for name, (value, _) in self._model.exports(region).items()},
             zones=source["zones"],
+            references=source.get("references", {}),
         )
 
 

@@ -64,12 +64,20 @@ def merged(samples: Iterable[Sample]) -> Sample:
 
 
 def by_period(
-    samples: Iterable[tuple[int, Sample]], period: int, key: Callable[[Sample], str] = lambda sample: ""
+    samples: Iterable[tuple[int, Sample]],
+    period: int,
+    key: Callable[[Sample], str] = lambda sample: "",
+    *,
+    offset: int = 0,
 ) -> dict[tuple[int, str], Sample]:
-    """Return the samples put together by period (seconds) and `key`: (start in epoch seconds, key) to sample."""
+    """Return the samples put together by period (seconds) and `key`: (start in epoch seconds, key) to sample.
+
+    Periods begin at multiples of the period, or `offset` seconds later.
+    """
     groups: dict[tuple[int, str], list[Sample]] = {}
     for time, sample in samples:
-        groups.setdefault((time // 1000 // period * period, key(sample)), []).append(sample)
+        start = (time // 1000 - offset) // period * period + offset
+        groups.setdefault((start, key(sample)), []).append(sample)
     return {group: merged(each) for group, each in groups.items()}
 
 

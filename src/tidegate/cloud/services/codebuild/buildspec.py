@@ -32,6 +32,7 @@ _ARTIFACT_KEYS = frozenset(
         "secondary-artifacts",
     }
 )
+_ELSEWHERE = {"PARAMETER_STORE": "parameter-store", "SECRETS_MANAGER": "secrets-manager"}
 _SHELLS = {"bash": "bash", "/bin/bash": "bash", "sh": "sh", "/bin/sh": "sh"}
 
 
@@ -68,6 +69,7 @@ class Buildspec:
     version: str
     shell: str
     variables: Mapping[str, str]
+    elsewhere: Mapping[str, Mapping[str, str]]  # by the kind of place: variables and where their values are
     exported: Sequence[str]
     git_credential_helper: bool
     phases: Mapping[str, Phase]
@@ -95,9 +97,6 @@ def parse(text: str, user: str) -> Buildspec:
         raise BuildspecError("tidegate local does not offer proxy in a buildspec yet")
     _check_user(root, "run-as", user)
     env = _mapping(root.get("env"), "env", _ENV_KEYS)
-    for source in ("parameter-store", "secrets-manager"):
-        if env.get(source):
-            raise BuildspecError(f"tidegate local does not offer env/{source} in a buildspec yet")
     shell = str(env.get("shell", "sh"))
     if shell not in _SHELLS:
         raise BuildspecError(f"tidegate local does not offer env/shell {shell} yet: it offers bash and sh")
@@ -107,7 +106,8 @@ def parse(text: str, user: str) -> Buildspec:
     return Buildspec(
         version=version,
         shell=_SHELLS[shell],
-        variables={key: _scalar(value, f"env/variables/{key}") for key, value in _any(env, "variables").items()},
+        variables=_variables(env, "variables"),
+        elsewhere={kind: _variables(env, name) for kind, name in _ELSEWHERE.items()},
         exported=_texts(env.get("exported-variables"), "env/exported-variables"),
         git_credential_helper=_flag(env.get("git-credential-helper")),
         phases={name: _phase(phases[name], name, user) for name in PHASES if phases.get(name) is not None},
@@ -181,8 +181,9 @@ def _mapping(node: Any, path: str, keys: frozenset[str] | None = None) -> Mappin
     return node
 
 
-def _any(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    return _mapping(fields.get(name), f"env/{name}")
+def _variables(env: Mapping[str, Any], name: str) -> Mapping[str, str]:
+    given = _mapping(env.get(name), f"env/{name}")
+    return {str(key): _scalar(value, f"env/{name}/{key}") for key, value in given.items()}
 
 
 def _texts(node: Any, path: str) -> Sequence[str]:

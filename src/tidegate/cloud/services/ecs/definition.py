@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.services.ecs.secrets import is_environment_file
 from tidegate.cloud.services.ecs.sizes import check_size
 
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,255}$")
 _ECR = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
 _MOST_CONTAINERS = 10
+_MOST_FILES = 10  # environment files of a container
 _LONGEST_STOP = 120  # seconds that Fargate lets a container take to end
 _EPHEMERAL = range(21, 201)  # GiB
 _AWSLOGS_REQUIRED = ("awslogs-group", "awslogs-region", "awslogs-stream-prefix")
@@ -122,9 +124,29 @@ def _check_container(request: Mapping[str, Any], container: Mapping[str, Any]) -
             raise _invalid(f"Invalid 'containerPort' setting for container '{name}'.")
         if request.get("networkMode") == "awsvpc" and host not in (0, number):
             raise _invalid("When networkMode=awsvpc, the host ports and container ports in port mappings must match.")
+    _check_secrets(container)
     probe = container.get("healthCheck")
     if probe is not None and (not probe["command"] or probe["command"][0] not in ("CMD", "CMD-SHELL", "NONE")):
         raise _invalid(f"Invalid 'healthCheck.command' for container '{name}': it starts with CMD or CMD-SHELL.")
+
+
+def _check_secrets(container: Mapping[str, Any]) -> None:
+    names = [each["name"] for each in (*container.get("environment", []), *container.get("secrets", []))]
+    for secret in container.get("secrets", []):
+        if names.count(secret["name"]) > 1:
+            raise _invalid(
+                "The secret name must be unique and not shared with any new or existing environment variables set on "
+                f"the container, such as '{secret['name']}'."
+            )
+    files = container.get("environmentFiles", [])
+    if len(files) > _MOST_FILES:
+        raise _invalid(f"A container can have at most {_MOST_FILES} environment files: '{container['name']}'.")
+    for each in files:
+        if not is_environment_file(each["value"]):
+            raise _invalid(
+                f"Invalid 'environmentFiles' setting for container '{container['name']}': {each['value']} is not the "
+                "ARN of an object in S3 whose name ends with .env."
+            )
 
 
 def _check_volumes(request: Mapping[str, Any]) -> None:

@@ -71,6 +71,8 @@ class DeploymentRecord(TypedDict):
     finished_at: NotRequired[datetime]
     failed: int
     last_failure: NotRequired[datetime]
+    watched: NotRequired[bool]  # by alarms: not where one was raised before it began
+    arrived_at: NotRequired[datetime]  # when all its tasks, and no others, served for the first time
     images: dict[str, str]
 
 
@@ -168,6 +170,14 @@ class EcsModel:
             key
             for key, record in self.services.items(region)
             if any(each.get("targetGroupArn") == target_group for each in record["service"].get("loadBalancers", []))
+        ]
+
+    def services_of_alarm(self, region: str, alarm: str) -> list[Key]:
+        """Return the keys of the services whose deployments an alarm ends."""
+        return [
+            key
+            for key, record in self.services.items(region)
+            if alarm in record["service"].get("deploymentConfiguration", {}).get("alarms", {}).get("alarmNames", [])
         ]
 
     def tasks_at(self, region: str, target: str) -> list[Key]:

@@ -5,7 +5,9 @@
 A *rolling update* keeps at least `minimum` percent of the desired tasks healthy and runs at most `maximum` percent of
 them: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html. The *circuit breaker* ends
 a deployment whose tasks keep failing:
-https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html. *Deployment alarms* end one
+while which an alarm is raised, and it is watched for a while after it has arrived (its bake time):
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
 """
 
 from __future__ import annotations
@@ -50,7 +52,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment. `failures` counts the tasks that failed one after the other, `ending` those still stopping."""
+    """A deployment. `failures` counts the tasks that failed one after the other, `ending` those still stopping.
+
+    `arrived_at` is when all its tasks, and no others, served for the first time.
+    """
 
     id: str
     primary: bool
@@ -58,6 +63,7 @@ class Deployment:
     failures: int = 0
     last_failure: datetime | None = None
     ending: int = 0
+    arrived_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,15 @@ class Breaker:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarms:
+    """The alarms that the primary deployment is watched by. `bake` is for how long after it has arrived."""
+
+    rollback: bool
+    triggered: bool
+    bake: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """What is wanted, and what there is. `last_completed` is the deployment to roll back to."""
 
@@ -85,6 +100,7 @@ class Service:
     tasks: tuple[Task, ...]
     breaker: Breaker | None = None
     last_completed: str | None = None
+    alarms: Alarms | None = None
 
     @property
     def minimum(self) -> int:
@@ -120,8 +136,10 @@ class Plan:
 
     start: int = 0
     stop: tuple[Stop, ...] = ()
-    completed: bool = False  # the primary deployment has arrived
-    failed: bool = False  # the circuit breaker ends the primary deployment
+    arrived: bool = False  # the primary deployment's tasks, and no others, serve
+    completed: bool = False  # the primary deployment has arrived for good
+    failed: bool = False  # the circuit breaker or an alarm ends the primary deployment
+    alarmed: bool = False  # it is an alarm
     roll_back_to: str | None = None
     retired: tuple[str, ...] = ()  # deployments of which nothing is left
     steady: bool = False
@@ -131,9 +149,11 @@ class Plan:
 def plan(service: Service, now: datetime) -> Plan:
     """Decide the next step of a service."""
     primary = next(each for each in service.deployments if each.primary)
-    if _breaks(service, primary):
-        target = service.last_completed if service.breaker is not None and service.breaker.rollback else None
-        return Plan(failed=True, roll_back_to=target if target != primary.id else None)
+    ended = _ended(service, primary)
+    if ended is not None:
+        target = service.last_completed if ended.rollback else None
+        back = target if target != primary.id else None
+        return Plan(failed=True, alarmed=isinstance(ended, Alarms), roll_back_to=back)
     start, again = _starts(service, primary, now)
     stop = _stops(service, primary)
     left = {task.deployment for task in service.tasks}
@@ -143,22 +163,34 @@ def plan(service: Service, now: datetime) -> Plan:
     alone = len(retired) == len(service.deployments) - 1
     own = [task for task in service.tasks if task.deployment == primary.id]
     arrived = len(own) == service.desired and all(task.condition is Condition.HEALTHY for task in own) and not stop
+    coming = primary.rollout is Rollout.IN_PROGRESS and arrived and alone
+    baked = now
+    if coming and service.alarms is not None:
+        baked = (primary.arrived_at or now) + service.alarms.bake
+    if now < baked:  # as on AWS the deployment before it is listed until then
+        return Plan(
+            start=start, stop=stop, arrived=True, again=min(each for each in (again, baked) if each is not None)
+        )
     return Plan(
         start=start,
         stop=stop,
-        completed=primary.rollout is Rollout.IN_PROGRESS and arrived and alone,
+        arrived=coming,
+        completed=coming,
         retired=retired,
         steady=arrived and alone and primary.rollout is not Rollout.FAILED,
         again=again,
     )
 
 
-def _breaks(service: Service, primary: Deployment) -> bool:
-    return (
-        service.breaker is not None
-        and primary.rollout is Rollout.IN_PROGRESS
-        and primary.failures >= service.breaker.limit(service.desired)
-    )
+def _ended(service: Service, primary: Deployment) -> Breaker | Alarms | None:
+    """Return what ends the primary deployment, whichever comes first."""
+    if primary.rollout is not Rollout.IN_PROGRESS:
+        return None
+    if service.breaker is not None and primary.failures >= service.breaker.limit(service.desired):
+        return service.breaker
+    if service.alarms is not None and service.alarms.triggered:
+        return service.alarms
+    return None
 
 
 def _starts(service: Service, primary: Deployment, now: datetime) -> tuple[int, datetime | None]:

@@ -41,6 +41,10 @@ def _header_value(value: str) -> bool:
     return value.isascii() and value.isprintable()
 
 
+def _header_name(value: str) -> bool:
+    return not value or _TOKEN.fullmatch(value) is not None
+
+
 _flag = _one_of("true", "false")
 
 
@@ -72,11 +76,27 @@ BALANCER = {
     "routing.http.drop_invalid_header_fields.enabled": Attribute("false", _flag),
     # the Host header goes on as it came either way: it holds the listener's port where that is no standard one
     "routing.http.preserve_host_header.enabled": Attribute("false", _flag),
-    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": Attribute("false", _flag, _only("false")),
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": Attribute("false", _flag),
     "routing.http.xff_client_port.enabled": Attribute("false", _flag),
     "routing.http.xff_header_processing.mode": Attribute("append", _one_of("append", "preserve", "remove")),
     "routing.http2.enabled": Attribute("true", _flag),
     "waf.fail_open.enabled": Attribute("false", _flag),  # there is no firewall that could fail
+    "zonal_shift.config.enabled": Attribute("false", _flag, _only("false")),
+}
+
+# those of network load balancers
+NETWORK_BALANCER = {
+    **_logs("access_logs"),
+    "deletion_protection.enabled": Attribute("false", _flag),
+    # a load balancer has one address here: there is no zone that its name could be looked up in
+    "dns_record.client_routing_policy": Attribute(
+        "any_availability_zone",
+        _one_of("any_availability_zone", "availability_zone_affinity", "partial_availability_zone_affinity"),
+        _only("any_availability_zone"),
+    ),
+    "ipv6.deny_all_igw_traffic": Attribute("false", _flag),
+    # connections come in at one address, so that either way every target gets its share
+    "load_balancing.cross_zone.enabled": Attribute("false", _flag),
     "zonal_shift.config.enabled": Attribute("false", _flag, _only("false")),
 }
 
@@ -112,6 +132,29 @@ GROUP = {
     ),
 }
 
+# those of the target groups of network load balancers
+NETWORK_GROUP = {
+    **{
+        key: GROUP[key]
+        for key in (
+            "deregistration_delay.timeout_seconds",
+            "load_balancing.cross_zone.enabled",
+            "target_group_health.dns_failover.minimum_healthy_targets.count",
+            "target_group_health.dns_failover.minimum_healthy_targets.percentage",
+            "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
+            "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
+        )
+    },
+    "deregistration_delay.connection_termination.enabled": Attribute("false", _flag, _only("false")),
+    "preserve_client_ip.enabled": Attribute("false", _flag, _only("false")),
+    "proxy_protocol_v2.enabled": Attribute("false", _flag),
+    "stickiness.enabled": Attribute("false", _flag),
+    "stickiness.type": Attribute("source_ip", _only("source_ip")),
+    # on AWS the first one is true at first: here connections to a target that becomes unhealthy stay as they are
+    "target_health_state.unhealthy.connection_termination.enabled": Attribute("false", _flag, _only("false")),
+    "target_health_state.unhealthy.draining_interval_seconds": Attribute("0", _between(0, 360000), _only("0")),
+}
+
 _ADDED = "routing.http.response."
 ADDED_HEADERS = {
     f"{_ADDED}access_control_allow_credentials.header_value": "Access-Control-Allow-Credentials",
@@ -135,12 +178,22 @@ _RENAMED = (
     "x_amzn_tls_cipher_suite",
     "x_amzn_tls_version",
 )
+TCP_LISTENER = {"tcp.idle_timeout.seconds": Attribute("350", _between(60, 6000))}
 LISTENER = {
     "routing.http.response.server.enabled": Attribute("true", _flag),
     **{key: Attribute("", _header_value) for key in ADDED_HEADERS},
 }
-# these rename headers that only a TLS listener sends
+VERSION_HEADER = "routing.http.request.x_amzn_tls_version.header_name"
+CIPHER_HEADER = "routing.http.request.x_amzn_tls_cipher_suite.header_name"
+# these rename headers that only an HTTPS listener sends, some of them only where clients have certificates
 _TLS_ONLY = frozenset(f"routing.http.request.{name}.header_name" for name in _RENAMED)
+HTTPS_LISTENER = {
+    **LISTENER,
+    **{
+        key: Attribute("", _header_name, _anything if key in (VERSION_HEADER, CIPHER_HEADER) else _only(""))
+        for key in sorted(_TLS_ONLY)
+    },
+}
 
 
 def defaults(table: Mapping[str, Attribute]) -> dict[str, str]:
@@ -155,7 +208,7 @@ def changed(
     result = dict(present)
     for each in given:
         key, value = each.get("Key", ""), each.get("Value", "")
-        if what == "Listener" and key in _TLS_ONLY:
+        if key in _TLS_ONLY and key not in table:
             raise ServiceError(
                 "InvalidConfigurationRequest", f"Listener attribute '{key}' is only supported by HTTPS listeners"
             )

@@ -30,7 +30,7 @@ class Interfaces:
                 kept[interface["SubnetId"]] = interface
             else:
                 await self._delete(ec2, interface["NetworkInterfaceId"])
-        groups = balancer["SecurityGroups"]
+        groups = balancer.get("SecurityGroups") or []
         for subnet in sorted(subnets):
             interface = kept.get(subnet)
             if interface is None:
@@ -38,11 +38,11 @@ class Interfaces:
                     "ec2",
                     "create_network_interface",
                     SubnetId=subnet,
-                    Groups=groups,
+                    **({"Groups": groups} if groups else {}),
                     Description=_description(balancer["LoadBalancerArn"]),
                 )
                 kept[subnet] = answer["NetworkInterface"]
-            elif {each["GroupId"] for each in interface["Groups"]} != set(groups):
+            elif groups and {each["GroupId"] for each in interface["Groups"]} != set(groups):
                 await ec2(
                     "ec2",
                     "modify_network_interface_attribute",

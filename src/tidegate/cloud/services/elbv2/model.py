@@ -47,7 +47,10 @@ class GroupRecord(TypedDict):
 
 
 class ListenerRecord(TypedDict):
-    """A listener as AWS shows it; `bound` is the port that it really has, `default_rule` the ARN of its last rule."""
+    """A listener as AWS shows it; `bound` is the port that it really has, `default_rule` the ARN of its last rule.
+
+    `certificates` are those beside the default one.
+    """
 
     listener: t.ListenerTypeDef
     attributes: dict[str, str]
@@ -55,6 +58,7 @@ class ListenerRecord(TypedDict):
     bound: int | None
     default_rule: str
     created: datetime
+    certificates: NotRequired[list[str]]
 
 
 class RuleRecord(TypedDict):

@@ -24,7 +24,10 @@ _LONG_DRAIN, _LONG_DRAIN_PAUSE = 5.0, 0.5  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How a target group's targets are checked. `codes` are ranges of HTTP statuses, ends included."""
+    """How a target group's targets are checked.
+
+    `codes` are ranges of statuses, ends included: of HTTP, or of gRPC. Without any, a connection is enough.
+    """
 
     interval: float
     timeout: float
@@ -39,6 +42,7 @@ class Outcome:
 
     status: int | None = None
     timed_out: bool = False
+    connected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,8 @@ def after(health: Health, outcome: Outcome, check: Check, now: datetime) -> Heal
 
 def passes(outcome: Outcome, check: Check) -> bool:
     """Return whether a check was passed."""
+    if not check.codes:
+        return outcome.connected
     return outcome.status is not None and any(first <= outcome.status <= last for first, last in check.codes)
 
 
@@ -128,11 +134,14 @@ def pause(health: Health, check: Check, now: datetime) -> float:
     return min(max(QUICK_PAUSE, age / 5), LONGEST_QUICK_PAUSE, check.interval)
 
 
-def parse_codes(text: str) -> tuple[tuple[int, int], ...] | None:
-    """Return the ranges of a matcher (`200`, `200,202`, `200-299`), or None for what is none."""
+def parse_codes(text: str, digits: str = "3") -> tuple[tuple[int, int], ...] | None:
+    """Return the ranges of a matcher (`200`, `200,202`, `200-299`), or None for what is none.
+
+    `digits` is how many a code has: `3`, or `1,2` for gRPC's.
+    """
     ranges = []
     for part in text.split(","):
-        found = re.fullmatch(r"(\d{3})(?:-(\d{3}))?", part.strip())
+        found = re.fullmatch(rf"(\d{{{digits}}})(?:-(\d{{{digits}}}))?", part.strip())
         if found is None:
             return None
         first, last = int(found[1]), int(found[2] or found[1])
@@ -203,9 +212,12 @@ def allows(
     target_address: str,
     port: int,
 ) -> bool:
-    """Return whether security groups (as EC2 describes them) let a load balancer reach a target's port."""
+    """Return whether security groups (as EC2 describes them) let a load balancer reach a target's port.
+
+    One without groups, as a network load balancer may be, is kept from nothing by itself.
+    """
     outside, inside = list(balancer_groups), list(target_groups)
-    out = any(
+    out = not outside or any(
         _permits(permission, port, {each["GroupId"] for each in inside}, [target_address])
         for group in outside
         for permission in group["IpPermissionsEgress"]

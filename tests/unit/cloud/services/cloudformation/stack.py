@@ -6,18 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.manifests import MANIFESTS
+from tests.template.golden import templates
 from tidegate.cloud.call import CLOUDFORMATION
 from tidegate.cloud.daemon import Cloud, Settings
 from tidegate.cloud.services.cloudformation.resources.handler import Attributes, Handler, Step
 from tidegate.cloud.services.cloudformation.schemas import schema
+from tidegate.manifest import parse
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:000000000000:stack/demo/11111111-2222-3333-4444-555555555555"
-_GOLDEN = Path(__file__).parents[4] / "template" / "golden"
 
 
 def golden(name: str, logical_id: str, **values: Any) -> Any:
-    """Return a resource's properties of a golden template; `values` go over those that refer to others."""
-    properties = json.loads((_GOLDEN / f"{name}.json").read_text())["Resources"][logical_id]["Properties"]
+    """Return a resource's properties of a template (`manifest.stack`); `values` go over what refers to others."""
+    manifest, _, stack = name.partition(".")
+    template = dict(templates(parse(MANIFESTS[manifest])))[stack]
+    properties = json.loads(template.to_json())["Resources"][logical_id]["Properties"]
     return {**properties, **values}
 
 
@@ -51,7 +55,7 @@ class Stack:
             logical_id=logical_id,
             properties=properties or self.properties[logical_id],
             suffix="ABCDEFGHIJKLMNOP",
-            token=f"token-{logical_id}",
+            token=f"token-{logical_id}".ljust(36, "-"),  # as long as the engine's are
             physical_id=physical_id,
         )
 

@@ -173,7 +173,7 @@ async def test_a_service_and_its_scaling(stack: Stack) -> None:
     _, group, _ = await balanced(stack, around)
     cluster = await stack.create(Cluster(), "Cluster")
     arn = await stack.role("ecs-tasks")
-    web = golden("smallest-service-web", "TaskDefinition", ExecutionRoleArn=arn, TaskRoleArn=arn)
+    web = golden("smallest.local-web", "TaskDefinition", ExecutionRoleArn=arn, TaskRoleArn=arn)
     options = {"awslogs-group": "g", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "web"}
     for each in web["ContainerDefinitions"]:
         each |= {"Image": "busybox", "LogConfiguration": {"LogDriver": "awslogs", "Options": options}}
@@ -184,13 +184,14 @@ async def test_a_service_and_its_scaling(stack: Stack) -> None:
     assert await stack.read(TaskDefinition(), "Definition") == {"TaskDefinitionArn": definition}
     registered = await stack.call("ecs", "describe_task_definition", taskDefinition=definition)
     assert registered["taskDefinition"]["containerDefinitions"][0]["logConfiguration"]["options"] == options
-    secret = {**container, "Secrets": [{"Name": "n", "ValueFrom": "arn:aws:ssm:x"}]}
-    with pytest.raises(ServiceError, match="secrets"):
+    secrets = {"SecretOptions": [{"Name": "n", "ValueFrom": "arn:aws:ssm:x"}]}
+    secret = {**container, "LogConfiguration": {**container["LogConfiguration"], **secrets}}
+    with pytest.raises(ServiceError, match="secretOptions"):
         await stack.create(TaskDefinition(), "Secret", **{**web, "ContainerDefinitions": [secret]})
 
     port = container["PortMappings"][0]["ContainerPort"]
     properties = golden(
-        "smallest-service-web",
+        "smallest.local-web",
         "Service",
         Cluster=cluster,
         DesiredCount=0,
@@ -233,8 +234,14 @@ async def test_a_service_and_its_scaling(stack: Stack) -> None:
     scaling = {"PolicyName": "cpu", "PolicyType": "TargetTrackingScaling", "ScalingTargetId": target}
     scaling_arn = await stack.create(ScalingPolicy(), "Policy", **scaling, **tracking)
     assert await stack.find(ScalingPolicy(), "Policy") == scaling_arn
-    with pytest.raises(ServiceError, match="ScheduledActions"):
-        await stack.update(ScalableTarget(), "Target", ScheduledActions=[{"ScheduledActionName": "x"}])
+    nightly = {
+        "ScheduledActionName": "x",
+        "Schedule": "cron(0 22 * * ? *)",
+        "ScalableTargetAction": {"MaxCapacity": "1"},
+    }
+    await stack.update(ScalableTarget(), "Target", ScheduledActions=[nightly])
+    actions = await stack.call("application-autoscaling", "describe_scheduled_actions", ServiceNamespace="ecs")
+    assert [each["ScalableTargetAction"] for each in actions["ScheduledActions"]] == [{"MaxCapacity": 1}]
     await stack.update(ScalableTarget(), "Target", ScheduledActions=None, MaxCapacity=2, Tags=None)
     (found,) = (await stack.call("application-autoscaling", "describe_scalable_targets", ServiceNamespace="ecs"))[
         "ScalableTargets"

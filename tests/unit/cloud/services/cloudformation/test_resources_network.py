@@ -39,7 +39,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 async def network(stack: Stack) -> dict[str, str]:
     """Return the ids of the smallest environment's network, by logical id."""
-    environment = "smallest-environment"
+    environment = "smallest.local"
     vpc = await stack.create(Vpc(), "Vpc", **golden(environment, "Vpc"))
     zone = {"VpcId": vpc, "AvailabilityZone": "us-east-1a"}
     subnet = await stack.create(Subnet(), "Subnet", **golden(environment, "PublicSubnet1", **zone))

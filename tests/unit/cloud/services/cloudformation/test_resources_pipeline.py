@@ -25,7 +25,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 async def test_a_repository(stack: Stack) -> None:
-    name = await stack.create(Repository(), "Web", **golden("rich-image", "WebRepository"))
+    name = await stack.create(Repository(), "Web", **golden("whole-service.image", "WebRepository"))
     assert name == "shop/web"
     read = await stack.read(Repository(), "Web")
     assert read["Arn"] == "arn:aws:ecr:us-east-1:000000000000:repository/shop/web"
@@ -74,10 +74,10 @@ async def test_a_repository(stack: Stack) -> None:
 async def test_a_project(stack: Stack) -> None:
     role = await stack.role("codebuild")
     variables = [{"Name": "REPOSITORY_URI", "Value": "localhost/web"}]
-    properties = golden("smallest-image", "WebBuild", ServiceRole=role)
+    properties = golden("smallest.image", "WebBuild", ServiceRole=role)
     properties["Environment"] |= {"EnvironmentVariables": variables, "PrivilegedMode": "true"}
     name = await stack.create(Project(), "Build", **properties)
-    assert await stack.find(Project(), "Build") == name == "hello-web"
+    assert await stack.find(Project(), "Build") == name == "shop-web"
     arn = f"arn:aws:codebuild:us-east-1:000000000000:project/{name}"
     assert await stack.read(Project(), "Build") == {"Arn": arn, "Id": name}
     await stack.update(Project(), "Build", Cache=None, TimeoutInMinutes=20, Tags=[{"Key": "a", "Value": "b"}])
@@ -95,19 +95,19 @@ async def test_a_project(stack: Stack) -> None:
 async def test_a_pipeline_and_its_rule(stack: Stack) -> None:
     role = await stack.role("codepipeline")
     await stack.call("s3", "create_bucket", Bucket="artifacts")
-    properties = golden("smallest-pipeline", "Pipeline", RoleArn=role)
+    properties = golden("smallest.pipeline", "Pipeline", RoleArn=role)
     properties["ArtifactStore"]["Location"] = "artifacts"
     closed = [{"StageName": "DeployLocal", "Reason": "not yet"}]
     name = await stack.create(Pipeline(), "Pipeline", **properties, DisableInboundStageTransitions=closed)
     arn = f"arn:aws:codepipeline:us-east-1:000000000000:{name}"
-    assert await stack.find(Pipeline(), "Pipeline") == name == "hello"
+    assert await stack.find(Pipeline(), "Pipeline") == name == "shop"
     assert await stack.find(Pipeline(), "Other", **properties) is None
     assert await stack.read(Pipeline(), "Pipeline") == {"Arn": arn, "Version": "1"}
     states = (await stack.call("codepipeline", "get_pipeline_state", name=name))["stageStates"]
     assert states[2]["inboundTransitionState"]["disabledReason"] == "not yet"
 
     stages = json.loads(json.dumps(properties["Stages"]))
-    stages[0]["Actions"][0]["Configuration"] = json.dumps({"BranchName": "next", "RepositoryName": "hello"})
+    stages[0]["Actions"][0]["Configuration"] = json.dumps({"BranchName": "next", "RepositoryName": "shop"})
     changes = {"Stages": stages, "DisableInboundStageTransitions": None, "RestartExecutionOnUpdate": True}
     await stack.update(Pipeline(), "Pipeline", **changes, Tags=[{"Key": "a", "Value": "b"}])
     assert (await stack.read(Pipeline(), "Pipeline"))["Version"] == "2"
@@ -122,8 +122,8 @@ async def test_a_pipeline_and_its_rule(stack: Stack) -> None:
 
     starter = await stack.role("events")
     target = {"Arn": arn, "Id": "pipeline", "RoleArn": starter}
-    rule = golden("smallest-pipeline", "Trigger", Targets=[target])
-    rule["EventPattern"]["resources"] = ["arn:aws:codecommit:us-east-1:000000000000:hello"]
+    rule = golden("smallest.pipeline", "Trigger", Targets=[target])
+    rule["EventPattern"]["resources"] = ["arn:aws:codecommit:us-east-1:000000000000:shop"]
     rule_name = await stack.create(Rule(), "Trigger", **rule)
     rule_arn = f"arn:aws:events:us-east-1:000000000000:rule/{rule_name}"
     assert rule_name == "demo-Trigger-ABCDEFGHIJKL"

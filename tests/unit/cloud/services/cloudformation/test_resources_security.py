@@ -44,9 +44,7 @@ async def rules(stack: Stack, group: str, *, egress: bool = False) -> list[tuple
 
 async def test_a_groups_rules_follow_its_properties(stack: Stack) -> None:
     vpc = (await stack.call("ec2", "create_vpc", CidrBlock="10.0.0.0/16"))["Vpc"]["VpcId"]
-    balancer = await stack.create(
-        SecurityGroup(), "Balancer", **golden("smallest-environment", "BalancerGroup", VpcId=vpc)
-    )
+    balancer = await stack.create(SecurityGroup(), "Balancer", **golden("smallest.local", "BalancerGroup", VpcId=vpc))
     source = {"IpProtocol": "6", "FromPort": 8080, "ToPort": 8080, "SourceSecurityGroupId": balancer}
     properties = {"GroupDescription": "tasks", "VpcId": vpc, "SecurityGroupIngress": [source]}
     group = await stack.create(SecurityGroup(), "Tasks", **properties)

@@ -26,7 +26,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 async def test_a_bucket(stack: Stack) -> None:
-    bucket = await stack.create(Bucket(), "ArtifactBucket", **golden("smallest-image", "ArtifactBucket"))
+    bucket = await stack.create(Bucket(), "ArtifactBucket", **golden("smallest.image", "ArtifactBucket"))
     assert bucket == "demo-artifactbucket-abcdefghijkl"
     read = await stack.read(Bucket(), "ArtifactBucket")
     assert read["Arn"] == f"arn:aws:s3:::{bucket}"
@@ -86,7 +86,7 @@ async def test_a_bucket(stack: Stack) -> None:
         with pytest.raises(ServiceError, match="NotImplemented"):
             await stack.update(Bucket(), "ArtifactBucket", **refused)
 
-    policy = golden("smallest-image", "ArtifactBucketPolicy", Bucket=bucket)
+    policy = golden("smallest.image", "ArtifactBucketPolicy", Bucket=bucket)
     policy["PolicyDocument"]["Statement"][0]["Resource"] = [read["Arn"], f"{read['Arn']}/*"]
     assert await stack.create(BucketPolicy(), "Policy", **policy) == bucket
     assert await stack.find(BucketPolicy(), "Policy") == bucket
@@ -101,10 +101,10 @@ async def test_a_bucket(stack: Stack) -> None:
 
 
 async def test_a_repository(stack: Stack) -> None:
-    properties = golden("smallest-image", "SourceRepository")
+    properties = golden("smallest.image", "SourceRepository")
     repository = await stack.create(Repository(), "Source", **properties)
     read = await stack.read(Repository(), "Source")
-    assert (read["RepositoryId"], read["Name"]) == (repository, "hello")
+    assert (read["RepositoryId"], read["Name"]) == (repository, "shop")
     assert await stack.find(Repository(), "Source") == repository
     with pytest.raises(ServiceError, match="InvalidSystemTag"):
         await stack.call("codecommit", "tag_resource", resourceArn=read["Arn"], tags={OURS["Key"]: "x"})

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.cloud.services.ecs.plan import (
+    Alarms,
     Breaker,
     Condition,
     Deployment,
@@ -22,6 +23,7 @@ from tidegate.cloud.services.ecs.plan import (
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 
 
 @dataclass
@@ -240,3 +242,42 @@ def test_an_unhealthy_task_is_replaced_before_it_is_stopped_where_there_is_room(
     assert [stop.task for stop in decided.stop] == ["ill"]
     decided = plan(Service(2, 50, 100, (done,), (ill, well)), NOW)
     assert [stop.task for stop in decided.stop] == ["ill"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 8), st.integers(0, 600), chances)
+def test_an_alarm_ends_a_deployment_until_its_bake_time_is_over(desired: int, bake: int, chance: random.Random) -> None:
+    made = world(desired, (100, 200))
+    settle(made, chance)
+    first = made.primary.id
+    made.deploy()
+    quiet = Alarms(rollback=True, triggered=False, bake=timedelta(seconds=bake))
+    made.service = replace(made.service, alarms=quiet)
+    arrived_at = None
+    for _ in range(400):
+        decided = plan(made.service, made.now)
+        if decided.arrived and arrived_at is None:
+            arrived_at = made.now
+            made.change_primary(arrived_at=arrived_at)
+        if decided.completed:
+            assert arrived_at is not None
+            assert made.now >= arrived_at + quiet.bake
+            return
+        alarmed = plan(replace(made.service, alarms=replace(quiet, triggered=True)), made.now)
+        assert (alarmed.failed, alarmed.alarmed, alarmed.roll_back_to) == (True, True, first)
+        assert not plan(made.service, made.now).steady
+        made.step()
+        made.let_happen(chance, healthy=True)
+    raise AssertionError("it does not arrive")
+
+
+def test_an_alarm_says_nothing_of_a_deployment_that_is_done() -> None:
+    done = Deployment("d1", primary=True, rollout=Rollout.COMPLETED)
+    raised = Alarms(rollback=True, triggered=True, bake=timedelta(0))
+    assert not plan(Service(0, 100, 200, (done,), (), alarms=raised), NOW).failed
+    coming = Deployment("d2", primary=True, rollout=Rollout.IN_PROGRESS)
+    decided = plan(Service(0, 100, 200, (coming, replace(done, primary=False)), (), alarms=raised), NOW)
+    assert decided.failed
+    assert decided.roll_back_to is None, "nothing was completed"
+    baking = plan(Service(0, 100, 200, (coming,), (), alarms=replace(raised, triggered=False, bake=SECOND)), NOW)
+    assert (baking.completed, baking.again) == (False, NOW + SECOND)

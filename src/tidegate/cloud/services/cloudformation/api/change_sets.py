@@ -81,7 +81,7 @@ class ChangeSetsApi:
             "ChangeSetId": arn,
             "StackId": stack_id,
             "StackName": record["stack"]["StackName"],
-            "Parameters": shown(parse(source["template"]), source["parameters"]),
+            "Parameters": shown(parse(source["template"]), source["parameters"], source["values"]),
             "CreationTime": self._clock.now(),
             "ExecutionStatus": "UNAVAILABLE",
             "Status": "CREATE_PENDING",

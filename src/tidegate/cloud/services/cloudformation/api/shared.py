@@ -11,10 +11,14 @@ from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.cloudformation.model import GONE, CloudFormationModel, Source, StackRecord
 from tidegate.cloud.services.cloudformation.plan import capabilities
+from tidegate.cloud.services.cloudformation.references import UnresolvedError, value_of
 from tidegate.cloud.services.cloudformation.scopes import StackScopes
 from tidegate.cloud.services.cloudformation.template.check import check, check_rules
-from tidegate.cloud.services.cloudformation.template.parameters import given, is_ssm
+from tidegate.cloud.services.cloudformation.template.evaluate import Scope
+from tidegate.cloud.services.cloudformation.template.parameters import given, is_ssm, of_ssm
 from tidegate.cloud.services.cloudformation.template.parse import TemplateError, parse
+from tidegate.cloud.services.cloudformation.template.references import PLAIN, found, read
+from tidegate.cloud.services.cloudformation.template.references import check as check_references
 from tidegate.cloud.store import Key
 
 T = TypeVar("T")
@@ -140,9 +144,23 @@ class Sources:
             check_rules(template, scope)
             for name in template.get("Conditions", {}):
                 scope.condition(name)
-        except TemplateError as error:
+            source["references"] = await self._references(caller, scope)
+        except (TemplateError, UnresolvedError) as error:
             raise invalid(str(error)) from None
         return source
+
+    @staticmethod
+    async def _references(caller: Caller, scope: Scope) -> dict[str, str]:
+        """Return what the plain dynamic references of resources stand for, as far as they depend on no resource."""
+        literals: set[str] = set()
+        for name, entry in scope.template["Resources"].items():
+            try:
+                properties = scope.properties(name) if scope.included(entry) else {}
+            except TemplateError:
+                continue  # it is told when the resource's turn has come
+            check_references(entry["Type"], properties)
+            literals |= {literal for _, literal in found(properties) if read(literal).kind == PLAIN}
+        return {literal: await value_of(caller, literal) for literal in sorted(literals)}
 
     @staticmethod
     def _check_capabilities(template: Mapping[str, Any], acknowledged: Sequence[str]) -> None:
@@ -152,11 +170,22 @@ class Sources:
 
     @staticmethod
     async def _values(caller: Caller, template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, str]:
+        """Return the values that parameters are used with: what Systems Manager's hold, in the place of their names."""
         values = dict(parameters)
         for key, declared in template.get("Parameters", {}).items():
-            if is_ssm(declared):
-                answer = await caller("ssm", "get_parameter", Name=parameters[key])
-                values[key] = answer["Parameter"]["Value"]
+            if not is_ssm(declared):
+                continue
+            try:
+                answer = await caller("ssm", "get_parameters", Names=[parameters[key]])
+                if not answer["Parameters"]:
+                    raise invalid(
+                        f"Unable to fetch parameters [{parameters[key]}] from parameter store for this account."
+                    )
+                values[key] = of_ssm(declared, parameters[key], answer["Parameters"][0])
+            except ServiceError as error:
+                raise invalid(error.message) from None
+            except TemplateError as error:
+                raise invalid(str(error)) from None
         return values
 
     @staticmethod

@@ -90,7 +90,7 @@ class ChangeSets:
     def _target(scope: Scope, stack_id: str, name: str, tags: Mapping[str, str]) -> dict[str, Any]:
         entry = scope.template["Resources"][name]
         schema = schemas.schema(entry["Type"])
-        properties = schema.typed(scope.value(entry.get("Properties", {})))
+        properties = schema.typed(scope.properties(name))
         return schema.tagged(properties, tags, stack_tags(stack_id, name))
 
 

@@ -13,7 +13,9 @@ from typing import Any
 from tidegate.cloud.call import Caller
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.services.cloudformation import schemas
 from tidegate.cloud.services.cloudformation.model import (
+    STACK_TYPE,
     CloudFormationModel,
     Made,
     OperationRecord,
@@ -22,6 +24,7 @@ from tidegate.cloud.services.cloudformation.model import (
     Work,
 )
 from tidegate.cloud.services.cloudformation.reconciler.callers import Callers
+from tidegate.cloud.services.cloudformation.references import UnresolvedError, filled
 from tidegate.cloud.services.cloudformation.resources.handler import FailedError, Handler, Step
 from tidegate.cloud.store import Key
 
@@ -54,6 +57,7 @@ class Resources:
         self._callers = callers
         self._clock = clock
         self._handlers = handlers
+        self._secrets: dict[Key, list[str]] = {}  # those among the properties of what is under way: never told
 
     async def reconcile(self, key: Key) -> float | None:
         """Take a resource one step further; return the seconds until it is to be looked at again."""
@@ -69,9 +73,14 @@ class Resources:
         except SupersededError:
             return None
         except ServiceError as error:
-            self._fail(key, work, error.message, "NotFound" if handler.is_missing(error) else _handler_code(error))
+            code = "NotFound" if handler.is_missing(error) else _handler_code(error)
+            self._fail(key, work, _reason(self._untold(key, error.message), work, code))
         except FailedError as error:
-            self._fail(key, work, error.message, error.code)
+            self._fail(key, work, _reason(self._untold(key, error.message), work, error.code))
+        except UnresolvedError as error:
+            self._fail(key, work, str(error))
+        finally:
+            self._secrets.pop(key, None)
         return None
 
     async def _advance(self, key: Key, stack: StackRecord, operation: OperationRecord, handler: Handler) -> str:
@@ -82,7 +91,7 @@ class Resources:
         work = record["work"]
         stack_id = stack["stack"].get("StackId", "")
         caller = await self._callers.of(stack_id, operation["principal"], operation["role"])
-        step = self._step(key, stack_id, record, work, caller)
+        step = await self._step(key, stack_id, record, work, caller)
         if work["stage"] in ("remove", "clear"):
             try:
                 await handler.delete(step)
@@ -120,10 +129,16 @@ class Resources:
             found = await handler.create(step)
         return found
 
-    def _step(self, key: Key, stack_id: str, record: ResourceRecord, work: Work, caller: Caller) -> Step:
+    async def _step(self, key: Key, stack_id: str, record: ResourceRecord, work: Work, caller: Caller) -> Step:
         made = record["before"] if work["old"] else record["now"]
         assert made is not None
         taking_away = work["stage"] in ("remove", "removing", "clear", "clearing")
+        properties = made["properties"] if taking_away else work["target"]
+        filled_in = properties
+        if record["type"] != STACK_TYPE:  # a stack within resolves its own: nothing is kept in clear in its parameters
+            filled_in, self._secrets[key] = await filled(caller, properties, strict=work["stage"] == "make")
+        if filled_in != properties:
+            filled_in = schemas.schema(record["type"]).typed(filled_in)
 
         def note(physical_id: str) -> None:
             def change(changed: ResourceRecord) -> None:
@@ -136,7 +151,7 @@ class Resources:
             caller,
             stack_id=stack_id,
             logical_id=record["logical"],
-            properties=made["properties"] if taking_away else work["target"],
+            properties=filled_in,
             suffix=made["suffix"] if work["action"] in ("UPDATE", "DELETE") else work["suffix"],
             token=work["token"],
             physical_id=made["physical"],
@@ -190,7 +205,13 @@ class Resources:
         }
         self._model.set_resource(key, record, status)
 
-    def _fail(self, key: Key, work: Work, message: str, code: str) -> None:
+    def _untold(self, key: Key, message: str) -> str:
+        """Return a service's sentence without the secrets that it may have been given."""
+        for secret in sorted(self._secrets.get(key, ()), key=len, reverse=True):
+            message = message.replace(secret, "****") if secret else message
+        return message
+
+    def _fail(self, key: Key, work: Work, reason: str) -> None:
         try:
             record = self._ended(key, work, "failed")
         except SupersededError:
@@ -200,9 +221,6 @@ class Resources:
         if work["action"] != "DELETE" and not going_back:
             # nobody knows how far it came: what takes it back has to see all of it
             record["now"]["properties"] = work["target"]
-        reason = (
-            f'Resource handler returned message: "{message}" (RequestToken: {work["token"]}, HandlerErrorCode: {code})'
-        )
         status = f"{_ENDINGS[work['action']]}_FAILED"
         if work["old"]:
             assert record["before"] is not None
@@ -217,6 +235,10 @@ class Resources:
         record["work"] = None
         record["outcome"] = outcome
         return record
+
+
+def _reason(message: str, work: Work, code: str) -> str:
+    return f'Resource handler returned message: "{message}" (RequestToken: {work["token"]}, HandlerErrorCode: {code})'
 
 
 def _handler_code(error: ServiceError) -> str:

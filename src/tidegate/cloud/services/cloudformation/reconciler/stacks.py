@@ -152,7 +152,7 @@ class Stacks:
         """Return the properties that a resource is to have; raise where they cannot be."""
         entry = scope.template["Resources"][name]
         schema = schemas.schema(entry["Type"])
-        properties = schema.typed(scope.value(entry.get("Properties", {})))
+        properties = schema.typed(scope.properties(name))
         try:
             schema.check(properties)
         except schemas.PropertiesError as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tidegate.cloud.services.cloudformation.resources import (
+    acm,
     autoscaling,
     cloudformation,
+    cloudwatch,
     codebuild,
     codecommit,
     codepipeline,
@@ -21,13 +23,17 @@ from tidegate.cloud.services.cloudformation.resources import (
     iam,
     iam_policies,
     logs,
+    route53,
     s3,
+    secretsmanager,
+    sns,
+    ssm,
 )
 from tidegate.cloud.services.cloudformation.resources.handler import Handler
 
 _FILES = (
-    autoscaling, cloudformation, codebuild, codecommit, codepipeline, ec2_acls, ec2_gateways, ec2_network, ec2_security,
-    ecr, ecs, elbv2, events, iam, iam_policies, logs, s3,
+    acm, autoscaling, cloudformation, cloudwatch, codebuild, codecommit, codepipeline, ec2_acls, ec2_gateways,
+    ec2_network, ec2_security, ecr, ecs, elbv2, events, iam, iam_policies, logs, route53, s3, secretsmanager, sns, ssm,
 )  # fmt: skip
 
 HANDLERS: Mapping[str, Handler] = {handler.type: handler for each in _FILES for handler in each.HANDLERS}

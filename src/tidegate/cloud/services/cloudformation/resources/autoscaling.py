@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidegate.cloud.errors import not_offered
+from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.cloudformation.resources.handler import (
     Attributes,
     FailedError,
@@ -33,7 +33,7 @@ class ScalableTarget(Handler):
     missing = frozenset({"ObjectNotFoundException"})
 
     async def create(self, step: Step) -> str:
-        """Register the target; one that is registered already would be changed by it."""
+        """Register the target, then its scheduled actions; one that is there already would be changed by it."""
         if await self._describe(step) is not None:
             raise FailedError(
                 f"Resource of type '{self.type}' with identifier '{_id(step.properties)}' already exists.",
@@ -41,26 +41,32 @@ class ScalableTarget(Handler):
             )
         tags = {"Tags": as_map(step.properties)} if "Tags" in step.properties else {}
         await step.send(_SERVICE, "register_scalable_target", {**self._request(step), **tags})
+        step.made(_id(step.properties))
+        await self._schedule(step, {})
         return _id(step.properties)
 
     async def find(self, step: Step) -> str | None:
-        """Return the target's id if it is registered."""
+        """Return the target's id if it is registered, and schedule what may not be scheduled yet."""
         found = await self._describe(step)
         if found is None:
             return None
         answer = await step.call(_SERVICE, "list_tags_for_resource", ResourceARN=found["ScalableTargetARN"])
         tags = [{"Key": key, "Value": value} for key, value in answer["Tags"].items()]
-        return _id(step.properties) if carries(step, tags) else None
+        if not carries(step, tags):
+            return None
+        await self._schedule(step, {})
+        return _id(step.properties)
 
     async def read(self, step: Step) -> Attributes:
         """Return `Id`."""
         return {"Id": step.physical_id}
 
     async def update(self, step: Step, before: Properties) -> None:
-        """Change the bounds, what is suspended, and the tags."""
+        """Change the bounds, what is suspended, the scheduled actions and the tags."""
         request = self._request(step)
         request["SuspendedState"] = {**_AWAKE, **step.properties.get("SuspendedState", {})}
         arn = (await step.send(_SERVICE, "register_scalable_target", request))["ScalableTargetARN"]
+        await self._schedule(step, before)
         put, taken = tag_changes(before, step.properties)
         if put:
             tags = {tag["Key"]: tag["Value"] for tag in put}
@@ -73,9 +79,26 @@ class ScalableTarget(Handler):
         await step.call(_SERVICE, "deregister_scalable_target", **_identity(step.physical_id))
 
     def _request(self, step: Step) -> dict[str, Any]:
-        if step.properties.get("ScheduledActions"):
-            raise not_offered(f"cloudformation {self.type} ScheduledActions")
         return without(step.properties, "ScheduledActions", "Tags")
+
+    async def _schedule(self, step: Step, before: Properties) -> None:
+        """Put the scheduled actions that are new or changed, anew so that nothing of the old ones stays."""
+        old = {each["ScheduledActionName"]: each for each in before.get("ScheduledActions", [])}
+        new = {each["ScheduledActionName"]: each for each in step.properties.get("ScheduledActions", [])}
+        target = _identity(_id(step.properties))
+        for name, action in old.items():
+            if new.get(name) != action:
+                await self._unschedule(step, {**target, "ScheduledActionName": name})
+        for name, action in new.items():
+            if old.get(name) != action:
+                await step.send(_SERVICE, "put_scheduled_action", {**action, **target})
+
+    async def _unschedule(self, step: Step, action: Properties) -> None:
+        try:
+            await step.call(_SERVICE, "delete_scheduled_action", **action)
+        except ServiceError as error:
+            if not self.is_missing(error):
+                raise
 
     async def _describe(self, step: Step) -> Any | None:
         wanted = only(step.properties, "ServiceNamespace", "ScalableDimension")

@@ -33,6 +33,7 @@ _SERVICE_DEFAULTS: Properties = {
     "PropagateTags": "NONE",
 }
 _DEPLOYMENT_DEFAULTS: Properties = {
+    "Alarms": {"AlarmNames": [], "Enable": False, "Rollback": False},
     "DeploymentCircuitBreaker": {"Enable": False, "Rollback": False},
     "MaximumPercent": 200,
     "MinimumHealthyPercent": 100,

@@ -28,6 +28,7 @@ _BALANCER_DEFAULTS = {
     "ipv6.deny_all_igw_traffic": "false",
     "routing.http.drop_invalid_header_fields.enabled": "false",
     "routing.http.preserve_host_header.enabled": "false",
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
     "routing.http.xff_client_port.enabled": "false",
     "routing.http.xff_header_processing.mode": "append",
     "routing.http2.enabled": "true",
@@ -37,6 +38,7 @@ _GROUP_DEFAULTS = {
     "deregistration_delay.timeout_seconds": "300",
     "load_balancing.algorithm.type": "round_robin",
     "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
+    "proxy_protocol_v2.enabled": "false",
     "slow_start.duration_seconds": "0",
     "stickiness.app_cookie.duration_seconds": "86400",
     "stickiness.enabled": "false",
@@ -56,7 +58,20 @@ _HEALTH_CHECK_DEFAULTS: Properties = {
     "Matcher": {"HttpCode": "200"},
     "UnhealthyThresholdCount": 2,
 }
-_LISTENER_DEFAULTS = {"routing.http.response.server.enabled": "true"}
+_NETWORK_HEALTH_CHECK_DEFAULTS: Properties = {
+    **_HEALTH_CHECK_DEFAULTS,
+    "HealthCheckProtocol": "TCP",
+    "HealthCheckTimeoutSeconds": 10,
+    "Matcher": {"HttpCode": "200-399"},
+}
+_GRPC_HEALTH_CHECK_DEFAULTS: Properties = {
+    **_HEALTH_CHECK_DEFAULTS,
+    "HealthCheckPath": "/AWS.ALB/healthcheck",
+    "Matcher": {"GrpcCode": "12"},
+}
+_NETWORK_PROTOCOLS = ("TCP", "TLS")
+_LISTENER_DEFAULTS = {"routing.http.response.server.enabled": "true", "tcp.idle_timeout.seconds": "350"}
+_DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
 _ADDED_HEADER = "routing.http.response."
 
 
@@ -136,7 +151,7 @@ class LoadBalancer(_Resource):
             "LoadBalancerArn": step.physical_id,
             "LoadBalancerFullName": step.physical_id.partition(":loadbalancer/")[2],
             "LoadBalancerName": found["LoadBalancerName"],
-            "SecurityGroups": list(found["SecurityGroups"]),
+            "SecurityGroups": list(found.get("SecurityGroups", ())),
         }
 
     async def update(self, step: Step, before: Properties) -> None:
@@ -221,7 +236,7 @@ class TargetGroup(_Resource):
             raise not_offered(f"cloudformation {self.type} TargetControlPort")
         check = {
             name: after.get(name, default)
-            for name, default in _HEALTH_CHECK_DEFAULTS.items()
+            for name, default in _check_defaults(after).items()
             if changed(before, after, name)
         }
         if check:
@@ -276,8 +291,10 @@ class Listener(_Resource):
         return {"ListenerArn": step.physical_id}
 
     async def update(self, step: Step, before: Properties) -> None:
-        """Change port, actions, attributes and tags."""
+        """Change port, protocol, encryption, actions, attributes and tags."""
         request = without(step.properties, "LoadBalancerArn", "Tags", self.attributes_name)
+        if "SslPolicy" in before and "SslPolicy" not in request and request.get("Certificates"):
+            request["SslPolicy"] = _DEFAULT_POLICY
         await step.send("elbv2", "modify_listener", {"ListenerArn": step.physical_id, **request})
         await super().update(step, before)
 
@@ -287,7 +304,42 @@ class Listener(_Resource):
 
     def _default(self, key: str) -> str | None:
         header = key.startswith(_ADDED_HEADER) and key.endswith(".header_value")
-        return "" if header else super()._default(key)
+        return "" if header or key.endswith(".header_name") else super()._default(key)
+
+
+class ListenerCertificate(Handler):
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-elasticloadbalancingv2-listenercertificate.html.
+
+    Adding is idempotent; what the listener has from elsewhere stays.
+    """
+
+    type = "AWS::ElasticLoadBalancingV2::ListenerCertificate"
+    missing = frozenset({"ListenerNotFound", "LoadBalancerNotFound"})
+
+    async def create(self, step: Step) -> str:
+        """Add the certificates."""
+        await self._change(step, "add", step.properties["Certificates"])
+        listener = str(step.properties["ListenerArn"]).replace(":listener/", ":listener-certificate/")
+        return f"{listener}/{step.name('Id', _LONGEST_NAME)}"
+
+    async def read(self, step: Step) -> Attributes:
+        """Return `Id`."""
+        return {"Id": step.physical_id}
+
+    async def update(self, step: Step, before: Properties) -> None:
+        """Add and remove what differs."""
+        old, new = before["Certificates"], step.properties["Certificates"]
+        await self._change(step, "add", [each for each in new if each not in old])
+        await self._change(step, "remove", [each for each in old if each not in new])
+
+    async def delete(self, step: Step) -> None:
+        """Remove the certificates."""
+        await self._change(step, "remove", step.properties["Certificates"])
+
+    async def _change(self, step: Step, how: str, certificates: Any) -> None:
+        if certificates:
+            request = {"ListenerArn": step.properties["ListenerArn"], "Certificates": certificates}
+            await step.send("elbv2", f"{how}_listener_certificates", request)
 
 
 class ListenerRule(_Resource):
@@ -327,9 +379,18 @@ class ListenerRule(_Resource):
         await step.call("elbv2", "delete_rule", RuleArn=step.physical_id)
 
 
+def _check_defaults(properties: Properties) -> Properties:
+    """Return what of a health check goes back to what, when a template does not name it any more."""
+    if properties.get("Protocol") in _NETWORK_PROTOCOLS:
+        if properties.get("HealthCheckProtocol", "TCP") == "TCP":
+            return without(_NETWORK_HEALTH_CHECK_DEFAULTS, "HealthCheckPath", "Matcher")
+        return _NETWORK_HEALTH_CHECK_DEFAULTS
+    return _GRPC_HEALTH_CHECK_DEFAULTS if properties.get("ProtocolVersion") == "GRPC" else _HEALTH_CHECK_DEFAULTS
+
+
 async def _is_own(step: Step, arn: str) -> bool:
     answer = await step.call("elbv2", "describe_tags", ResourceArns=[arn])
     return carries(step, answer["TagDescriptions"][0]["Tags"])
 
 
-HANDLERS: tuple[Handler, ...] = (LoadBalancer(), TargetGroup(), Listener(), ListenerRule())
+HANDLERS: tuple[Handler, ...] = (LoadBalancer(), TargetGroup(), Listener(), ListenerCertificate(), ListenerRule())

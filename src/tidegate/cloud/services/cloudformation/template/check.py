@@ -77,8 +77,6 @@ def _check_offered(template: Mapping[str, Any]) -> None:
     if "Hooks" in template:
         raise not_offered("cloudformation templates with Hooks")
     for node in _nodes(template.get("Resources", {})):
-        if isinstance(node, str) and "{{resolve:" in node:
-            raise not_offered("cloudformation dynamic references ({{resolve:…}})")
         if isinstance(node, Mapping):
             for key in node:
                 if key.startswith("Fn::ForEach") or key == "Fn::Transform":

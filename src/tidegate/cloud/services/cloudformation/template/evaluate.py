@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tidegate.cloud.services.cloudformation.template.parse import TemplateError
+from tidegate.cloud.services.cloudformation.template.references import replaced
 
 _VARIABLE = re.compile(r"\$\{(![^}]*|[^}]*)\}")
 
@@ -41,6 +42,7 @@ class Scope:
     attribute: Callable[[str, str], Any]
     exports: Mapping[str, str] = field(default_factory=dict)
     zones: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by region
+    references: Mapping[str, str] = field(default_factory=dict)  # what dynamic references stand for, secrets excepted
     _conditions: dict[str, bool] = field(default_factory=dict)
 
     def value(self, node: Any) -> Any:
@@ -63,6 +65,10 @@ class Scope:
                 return function(self, argument)
         values_by_key = {key: self.value(each) for key, each in node.items()}
         return {key: each for key, each in values_by_key.items() if each is not NO_VALUE}
+
+    def properties(self, name: str) -> Any:
+        """Return the properties of a resource; dynamic references to secrets are left in them."""
+        return replaced(self.value(self.template["Resources"][name].get("Properties", {})), self.references)
 
     def condition(self, name: str) -> bool:
         """Return whether a condition of the template holds."""

@@ -11,16 +11,36 @@ from typing import Any
 
 from tidegate.cloud.services.cloudformation.template.evaluate import as_text
 from tidegate.cloud.services.cloudformation.template.parse import TemplateError
+from tidegate.cloud.services.cloudformation.template.references import check_default
 
 _SSM = "AWS::SSM::Parameter::Value<"
 _TYPES = frozenset({"String", "Number", "List<Number>", "CommaDelimitedList", "AWS::SSM::Parameter::Name"})
 _AWS_TYPES = re.compile(r"(List<)?AWS::(EC2|Route53)::[A-Za-z]+::[A-Za-z]+(?(1)>)")
 _HIDDEN = "****"
+_TELLING = 4  # characters of a secret that is looked for within other texts
 
 
 def is_ssm(declared: Mapping[str, Any]) -> bool:
     """Return whether a parameter's value is the name of a Systems Manager parameter."""
     return str(declared.get("Type", "")).startswith(_SSM)
+
+
+def of_ssm(declared: Mapping[str, Any], name: str, parameter: Mapping[str, Any]) -> str:
+    """Return the value that a Systems Manager parameter gives; raise `TemplateError` where its type does not fit.
+
+    The items of a list are without the spaces around them.
+    """
+    kind, is_list = parameter["Type"], _is_list(declared["Type"])
+    if kind == "SecureString":
+        raise TemplateError(f"Parameters [{name}] referenced by template have types not supported by CloudFormation.")
+    if (kind == "StringList") is not is_list:
+        raise TemplateError(f"Types for SSM parameters [{name}] defined in CFN template and SSM are incompatible")
+    value = str(parameter["Value"])
+    return ",".join(each.strip() for each in value.split(",")) if is_list else value
+
+
+def _is_list(kind: str) -> bool:
+    return "List<" in kind or "CommaDelimitedList" in kind
 
 
 def check_declarations(template: Mapping[str, Any]) -> None:
@@ -32,6 +52,7 @@ def check_declarations(template: Mapping[str, Any]) -> None:
         inner = kind[len(_SSM) : -1] if is_ssm(declared) else kind
         if inner not in _TYPES and not _AWS_TYPES.fullmatch(inner) and inner != "List<String>":
             raise TemplateError(f"Template format error: Unrecognized parameter type: {kind}")
+        check_default(name, declared.get("Default"))
 
 
 def given(
@@ -77,18 +98,46 @@ def typed(template: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, A
     result: dict[str, Any] = {}
     for key, text in values.items():
         kind = template["Parameters"][key]["Type"]
-        is_list = "List<" in kind or "CommaDelimitedList" in kind
+        is_list = _is_list(kind)
         result[key] = [each.strip() for each in text.split(",")] if is_list and text else ([] if is_list else text)
     return result
 
 
-def shown(template: Mapping[str, Any], values: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return parameters as DescribeStacks shows them: those with `NoEcho` hidden."""
-    declared = template.get("Parameters", {})
-    return [
-        {"ParameterKey": key, "ParameterValue": _HIDDEN if _hidden(declared.get(key, {})) else text}
-        for key, text in values.items()
-    ]
+def shown(
+    template: Mapping[str, Any], values: Mapping[str, str], used: Mapping[str, str] | None = None
+) -> list[dict[str, str]]:
+    """Return parameters as DescribeStacks shows them: those with `NoEcho` hidden.
+
+    `used` are the values that the stack is made with, where those of Systems Manager's parameters are.
+    """
+    declared, used = template.get("Parameters", {}), values if used is None else used
+    result = []
+    for key, text in values.items():
+        hidden = _hidden(declared.get(key, {}))
+        parameter = {"ParameterKey": key, "ParameterValue": _HIDDEN if hidden else text}
+        if used.get(key, text) != text:
+            parameter["ResolvedValue"] = _HIDDEN if hidden else used[key]
+        result.append(parameter)
+    return result
+
+
+def without_hidden(template: Mapping[str, Any], used: Mapping[str, str], value: Any) -> Any:
+    """Return properties, or a sentence about them, as events show them: without the values of `NoEcho` parameters."""
+    secrets = [used[key] for key, each in template.get("Parameters", {}).items() if _hidden(each) and used.get(key)]
+    return _covered(value, sorted(secrets, key=len, reverse=True)) if secrets else value
+
+
+def _covered(value: Any, secrets: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        if value in secrets:
+            return _HIDDEN
+        for secret in secrets:
+            if len(secret) >= _TELLING:
+                value = value.replace(secret, _HIDDEN)
+        return value
+    if isinstance(value, Mapping):
+        return {name: _covered(each, secrets) for name, each in value.items()}
+    return [_covered(each, secrets) for each in value] if isinstance(value, list) else value
 
 
 def _hidden(declared: Mapping[str, Any]) -> bool:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.errors import ServiceError, not_offered
-from tidegate.cloud.services.cloudwatch.expressions import Series, evaluate, invalid, names_in
-from tidegate.cloud.services.cloudwatch.model import CloudWatchModel, MetricRecord
-from tidegate.cloud.services.cloudwatch.statistics import PLAIN, by_period, is_percentile, statistic
+from tidegate.cloud.services.cloudwatch.expressions import Series
+from tidegate.cloud.services.cloudwatch.model import CloudWatchModel
+from tidegate.cloud.services.cloudwatch.queries import check_statistic, computed, metric_of, series_of
+from tidegate.cloud.services.cloudwatch.statistics import by_period, statistic
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import type_defs as t
@@ -44,7 +45,7 @@ class DataApi:
         if not plain and not extended:
             raise ServiceError("MissingParameter", "The parameter Statistics or ExtendedStatistics is required.")
         for name in extended:
-            _check_statistic(name)
+            check_statistic(name)
         period = request["Period"]
         start, end = _window(request, period)
         datapoints = int((end - start).total_seconds()) // period
@@ -54,7 +55,7 @@ class DataApi:
                 f"You have requested up to {datapoints:,} datapoints, which exceeds the limit of {_MOST_STATISTICS:,}. "
                 "You may reduce the datapoints requested by increasing Period, or decreasing the time range.",
             )
-        metric = _metric(request)
+        metric = metric_of(request)
         samples = self.model.read(context.region, metric, start, end)
         unit = request.get("Unit")
         found = by_period(
@@ -74,12 +75,12 @@ class DataApi:
         """Return a time series a query: a statistic of a metric, or arithmetic on other queries' series."""
         queries = request["MetricDataQueries"]
         _check_queries(queries)
-        series: dict[str, Series] = {}
+        read: dict[str, Series] = {}
         for query in queries:
             if "MetricStat" in query:
-                series[query["Id"]] = self._series(context, request, query["MetricStat"])
-        for query in _in_order([each for each in queries if "Expression" in each], set(series)):
-            series[query["Id"]] = evaluate(query["Expression"], series)
+                start, end = _window(request, query["MetricStat"]["Period"])
+                read[query["Id"]] = series_of(self.model, context.region, query["MetricStat"], start, end)
+        series = computed(queries, read)
         newest_first = request.get("ScanBy", "TimestampDescending") == "TimestampDescending"
         results = [
             (query, sorted(series[query["Id"]].items(), reverse=newest_first))
@@ -87,15 +88,6 @@ class DataApi:
             if query.get("ReturnData", True)
         ]
         return _paged(results, request.get("NextToken"), request.get("MaxDatapoints", _MOST_DATAPOINTS))
-
-    def _series(self, context: Context, request: Mapping[str, Any], wanted: Any) -> Series:
-        name, period, unit = wanted["Stat"], wanted["Period"], wanted.get("Unit")
-        _check_statistic(name)
-        start, end = _window(request, period)
-        samples = self.model.read(context.region, _metric(wanted["Metric"]), start, end)
-        found = by_period([each for each in samples if unit in (None, each[1].unit)], period)
-        values = {time: statistic(sample, name) for (time, _), sample in found.items()}
-        return {time: value for time, value in values.items() if value is not None}
 
 
 def _check_queries(queries: Sequence[Any]) -> None:
@@ -113,21 +105,6 @@ def _check_queries(queries: Sequence[Any]) -> None:
     ids = [query["Id"] for query in queries]
     if len(set(ids)) < len(ids):
         raise _invalid("The values for parameter Id in MetricDataQueries are not unique.")
-
-
-def _in_order(queries: list[Any], known: set[str]) -> list[Any]:
-    """Return expressions so that each comes after those that it refers to; raise for what refers to nothing."""
-    ordered, left = [], list(queries)
-    while left:
-        ready = [query for query in left if names_in(query["Expression"]) <= known]
-        if not ready:
-            query = left[0]
-            unknown = ", ".join(sorted(names_in(query["Expression"]) - known))
-            raise invalid(query["Expression"], f"unresolvable id: {unknown}")
-        ordered += ready
-        known = known | {query["Id"] for query in ready}
-        left = [query for query in left if query not in ready]
-    return ordered
 
 
 def _paged(results: list[tuple[Any, list[tuple[int, float]]]], token: str | None, limit: int) -> dict[str, Any]:
@@ -162,14 +139,6 @@ def _read_token(token: str) -> int:
         raise ServiceError("InvalidNextToken", "The next token specified is invalid.") from None
 
 
-def _check_statistic(name: str) -> None:
-    if name in PLAIN or is_percentile(name):
-        return
-    if re.match(r"^(tm|wm|tc|ts|pr|iqm|TM|WM|TC|TS|PR|IQM)", name):
-        raise not_offered(f"the statistic {name}")
-    raise ServiceError("InvalidParameterValue", f"The value {name} for parameter Stat is not supported.")
-
-
 def _window(request: Mapping[str, Any], period: int) -> tuple[datetime, datetime]:
     """Return the time asked for, its start rounded down to the period's, or a minute's, beginning."""
     if period not in _HIGH_RESOLUTION and period % 60:
@@ -182,16 +151,6 @@ def _window(request: Mapping[str, Any], period: int) -> tuple[datetime, datetime
         raise ServiceError(code, "The parameter StartTime must be less than the parameter EndTime.")
     step = min(period, 60)
     return _moment(int(start.timestamp()) // step * step), end
-
-
-def _metric(given: Mapping[str, Any]) -> MetricRecord:
-    if not given.get("Namespace") or not given.get("MetricName"):
-        raise _invalid("A metric has a Namespace and a MetricName.")
-    return {
-        "Namespace": given["Namespace"],
-        "MetricName": given["MetricName"],
-        "Dimensions": [{"Name": each["Name"], "Value": each["Value"]} for each in given.get("Dimensions", [])],
-    }
 
 
 def _moment(seconds: int) -> datetime:

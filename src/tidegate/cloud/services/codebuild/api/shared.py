@@ -59,14 +59,6 @@ def check_environment(environment: t.ProjectEnvironmentOutputTypeDef) -> None:
         raise not_offered(f"codebuild environment type {environment['type']}")
     if not environment["computeType"].startswith("BUILD_GENERAL1_"):
         raise not_offered(f"codebuild compute type {environment['computeType']}")
-    check_variables(environment.get("environmentVariables", []))
-
-
-def check_variables(variables: Any) -> None:
-    """Raise for variables whose values are somewhere else."""
-    for each in variables:
-        if each.get("type", "PLAINTEXT") != "PLAINTEXT":
-            raise not_offered(f"codebuild environment variable type {each['type']} ({each['name']})")
 
 
 def check_cache(cache: t.ProjectCacheOutputTypeDef | None) -> None:

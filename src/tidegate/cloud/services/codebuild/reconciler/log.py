@@ -19,6 +19,7 @@ _LINE_LIMIT = 128 << 10  # characters of one event
 _BATCH = 1000
 _BATCH_SIZE = 900_000  # bytes; PutLogEvents takes 1,048,576 with 26 for each event
 _OUTPUT_LIMIT = 100 << 20  # bytes that a build may print
+_TELLING = 4  # characters of a line that is hidden by itself
 _BUFFERED = 4 << 20  # characters that wait to be sent before the build has to wait for them
 _ENDS = ("\r\n", "\n", "\r")
 
@@ -70,14 +71,24 @@ class BuildLog:
                 raise
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Write `***` for these texts from now on."""
-        self._secrets = tuple(sorted({*self._secrets, *(each for each in secrets if each)}, key=len, reverse=True))
+        """Write `***` for these texts from now on; of one of several lines also for each that tells something."""
+        hidden = set(self._secrets)
+        for secret in secrets:
+            lines = [line.strip() for line in secret.splitlines()] if "\n" in secret else []
+            hidden |= {each for each in (secret, *(line for line in lines if len(line) >= _TELLING)) if each.strip()}
+        self._secrets = tuple(sorted(hidden, key=len, reverse=True))
+
+    def masked(self, text: str) -> str:
+        """Return a text with `***` for every secret in it."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
     def say(self, text: str) -> None:
         """Write a line of CodeBuild's own."""
         self._finish_line()
         now = self._clock.now()
-        self._add(f"[Container] {now:%Y/%m/%d %H:%M:%S}.{now.microsecond:06d} {text}\n")
+        self._queue(f"[Container] {now:%Y/%m/%d %H:%M:%S}.{now.microsecond:06d} {self.masked(text)}\n")
 
     def printed(self, chunk: bytes) -> None:
         """Take what a command printed."""
@@ -119,8 +130,9 @@ class BuildLog:
             self._add(rest)
 
     def _add(self, line: str) -> None:
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
+        self._queue(self.masked(line))
+
+    def _queue(self, line: str) -> None:
         time = int(self._clock.now().timestamp() * 1000)
         for at in range(0, len(line), _LINE_LIMIT):
             self._waiting.append((time, line[at : at + _LINE_LIMIT]))

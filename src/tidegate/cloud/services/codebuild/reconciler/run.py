@@ -29,6 +29,7 @@ from tidegate.cloud.services.codebuild.reconciler.artifacts import NothingFoundE
 from tidegate.cloud.services.codebuild.reconciler.container import BuildContainer, ContainerError
 from tidegate.cloud.services.codebuild.reconciler.host import BuildHost, reader, script
 from tidegate.cloud.services.codebuild.reconciler.log import BuildLog
+from tidegate.cloud.services.codebuild.reconciler.secrets import SecretError, retrieved
 from tidegate.cloud.services.codebuild.reconciler.source import SourceError, Sources
 from tidegate.cloud.services.codebuild.variables import build_variables
 from tidegate.cloud.store import Key
@@ -257,7 +258,8 @@ class BuildRun:
             self._spec = parse(await self._buildspec(build), self._host.user)
         except BuildspecError as error:
             raise _PhaseError("YAML_FILE_ERROR", str(error)) from error
-        self._set_variables(build, self._spec)
+        self._log.say("Processing environment variables")
+        await self._set_variables(build, self._spec)
         self._describe(self._spec)
 
     async def _fetch(self, sources: Sources, source: t.ProjectSourceTypeDef, version: str, name: str) -> str:
@@ -282,17 +284,24 @@ class BuildRun:
         self._log.say(f"YAML location is {self._sources['']}/{given}")
         return _read(Path(self._sources[""]), given)
 
-    def _set_variables(self, build: t.BuildTypeDef, spec: Buildspec) -> None:
+    async def _set_variables(self, build: t.BuildTypeDef, spec: Buildspec) -> None:
         stream = build.get("logs", {}).get("streamName", "")
-        own = {each["name"]: each["value"] for each in build["environment"].get("environmentVariables", [])}
+        given = build["environment"].get("environmentVariables", [])
+        own = {each["name"]: each["value"] for each in given if each.get("type", "PLAINTEXT") == "PLAINTEXT"}
         known = build_variables(build, self._region, self._sources, stream)
-        self._variables = {**self._variables, **known, **spec.variables, **own}
+        assert self._log is not None
+        assert self._session is not None
+        try:
+            elsewhere = await retrieved(self._session, spec.elsewhere, given, self._log.say)
+        except SecretError as error:
+            raise _PhaseError(error.code, error.message) from None
+        self._log.hide(elsewhere.values())
+        self._variables = {**self._variables, **known, **spec.variables, **elsewhere, **own}
         if spec.git_credential_helper:
             (self._folder / "home" / ".gitconfig").write_text(_GIT_SETTINGS)
 
     def _describe(self, spec: Buildspec) -> None:
         assert self._log is not None
-        self._log.say("Processing environment variables")
         for name, phase in spec.phases.items():
             for runtime, version in (phase.runtimes or {}).items():
                 self._log.say(
@@ -437,7 +446,8 @@ class BuildRun:
         await self._shell_run([self._program(self._spec), "-c", text], captured.extend)
         printed = captured.decode("utf-8", "replace")
         values: list[t.ExportedEnvironmentVariableTypeDef] = [
-            {"name": name, "value": value} for name, value in zip(names, printed.split("\0"), strict=False)
+            {"name": name, "value": self._masked(value)}
+            for name, value in zip(names, printed.split("\0"), strict=False)
         ]
         exported: t.BuildTypeDef = {"exportedEnvironmentVariables": values}
         self._model.builds.update(self._key, lambda each: each["build"].update(exported))
@@ -445,7 +455,11 @@ class BuildRun:
     def _begin(self, phase: str) -> None:
         self._model.builds.update(self._key, lambda each: begin_phase(each["build"], phase, self._clock.now()))
 
+    def _masked(self, text: str) -> str:
+        return text if self._log is None else self._log.masked(text)
+
     def _end(self, status: str, code: str = "", message: str = "") -> None:
+        message = self._masked(message)
         self._model.builds.update(
             self._key, lambda each: end_phase(each["build"], status, self._clock.now(), code, message)
         )

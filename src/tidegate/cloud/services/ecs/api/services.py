@@ -50,7 +50,6 @@ _REFUSED = (
     "monitoring",
     "enableExecuteCommand",
     "loadBalancers.advancedConfiguration",
-    "deploymentConfiguration.alarms",
     "deploymentConfiguration.bakeTimeInMinutes",
     "deploymentConfiguration.lifecycleHooks",
     "deploymentConfiguration.linearConfiguration",

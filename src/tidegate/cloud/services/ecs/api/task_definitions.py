@@ -42,8 +42,6 @@ _REFUSED = (
     "volumes.configuredAtLaunch",
     "containerDefinitions.repositoryCredentials",
     "containerDefinitions.restartPolicy",
-    "containerDefinitions.environmentFiles",
-    "containerDefinitions.secrets",
     "containerDefinitions.volumesFrom",
     "containerDefinitions.disableNetworking",
     "containerDefinitions.firelensConfiguration",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.planes.docker.images import Image, Images
@@ -25,6 +25,7 @@ from tidegate.cloud.services.ecs.definition import is_from_ecr
 from tidegate.cloud.services.ecs.model import EcsModel, TaskRecord, pod_name
 from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
 from tidegate.cloud.services.ecs.reconciler.roles import Roles
+from tidegate.cloud.services.ecs.reconciler.secrets import Given, NotRetrievedError, Secrets
 from tidegate.cloud.store import Key
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ class TaskFailedError(Exception):
         self.container = container
 
 
+class Pulled(NamedTuple):
+    """What containers are made of, in their order: their images, and the secrets and files that they are given."""
+
+    images: Sequence[Image]
+    given: Mapping[str, Given]
+
+
 class Launcher:
     """Brings containers into being."""
 
@@ -50,6 +58,7 @@ class Launcher:
         pods: Pods,
         images: Images,
         roles: Roles,
+        secrets: Secrets,
         shipper: LogShipper,
         registry: str,
         home_region: str,
@@ -59,12 +68,17 @@ class Launcher:
         self._pods = pods
         self._images = images
         self._roles = roles
+        self._secrets = secrets
         self._shipper = shipper
         self._registry = registry
         self._home_region = home_region
 
-    async def pull(self, key: Key, record: TaskRecord, containers: Sequence[Mapping[str, Any]]) -> list[Image]:
-        """Pull the images of these containers and return them; raise `TaskFailedError`."""
+    async def pull(self, key: Key, record: TaskRecord, containers: Sequence[Mapping[str, Any]]) -> Pulled:
+        """Retrieve these containers' secrets, pull their images, and return both; raise `TaskFailedError`."""
+        try:
+            given = await self._secrets.given(key, record, containers)
+        except NotRetrievedError as error:
+            raise TaskFailedError(str(error)) from None
         login = await self._login(record, containers)
         pulls = (self._pull(key, record, each, login) for each in containers)
         images = []
@@ -72,7 +86,7 @@ class Launcher:
             if isinstance(image, BaseException):
                 raise image
             images.append(image)
-        return images
+        return Pulled(images, given)
 
     async def create(
         self,
@@ -80,13 +94,13 @@ class Launcher:
         record: TaskRecord,
         definition: t.TaskDefinitionTypeDef,
         containers: Sequence[Mapping[str, Any]],
-        images: Sequence[Image],
+        pulled: Pulled,
     ) -> None:
-        """Create these containers from their images; raise `TaskFailedError`."""
+        """Create these containers from what was pulled for them; raise `TaskFailedError`."""
         volumes = await self._pods.ensure_volumes(pod_name(key), [volume["name"] for volume in definition["volumes"]])
-        for container, image in zip(containers, images, strict=True):
+        for container, image in zip(containers, pulled.images, strict=True):
             await self._open_logs(record, container, key[2])
-            await self._add(key, record, definition, container, image, volumes)
+            await self._add(key, record, definition, container, image, volumes, pulled.given[container["name"]])
 
     async def _login(self, record: TaskRecord, containers: Sequence[Mapping[str, Any]]) -> RegistryLogin | None:
         if not any(is_from_ecr(each["image"], self._registry) for each in containers):
@@ -149,14 +163,17 @@ class Launcher:
         container: Mapping[str, Any],
         image: Image,
         volumes: Mapping[str, str],
+        given: Given,
     ) -> None:
         region, _, _ = key
         environment = {
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
+            **given.files,
         }
         values = container_values(definition, container, record, environment, volumes)
+        values["environment"] |= given.secrets
         probe = values.pop("probe", None)
         spec = ContainerSpec(image=image.id, probe=HealthProbe(**probe) if probe else None, **values)
         try:

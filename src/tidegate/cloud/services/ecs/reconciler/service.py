@@ -5,7 +5,7 @@ Everything between reading the records and writing them happens without waiting,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from tidegate.cloud.services.ecs.model import (
     task_key,
 )
 from tidegate.cloud.services.ecs.plan import (
+    Alarms,
     Breaker,
     Condition,
     Deployment,
@@ -68,11 +69,12 @@ class ServiceReconciler:
         if record is None or record["service"]["status"] == INACTIVE:
             return None
         health = await self._health(key, record)
+        alarms = await self._alarms(key, record)
         with self._model.store.transaction():
             record = self._model.services.get(*key)
             if record is None:
                 return None
-            return _Step(self._model, self._clock, key, record, health).take()
+            return _Step(self._model, self._clock, key, record, health, alarms).take()
 
     async def _health(self, key: Key, record: ServiceRecord) -> Health:
         caller = self._calls.as_service("ecs.amazonaws.com", key[0])
@@ -89,11 +91,32 @@ class ServiceReconciler:
                 health[group, each["Target"]["Id"], each["Target"]["Port"]] = each["TargetHealth"]
         return health
 
+    async def _alarms(self, key: Key, record: ServiceRecord) -> Sequence[Mapping[str, Any]]:
+        """Return the alarms that the deployment in progress is watched by, as they are."""
+        settings = record["service"]["deploymentConfiguration"].get("alarms")
+        if settings is None or not settings["enable"] or not settings["alarmNames"]:
+            return ()
+        current = primary(record)
+        if current["rollout"] != IN_PROGRESS or not current.get("watched", True):
+            return ()
+        caller = self._calls.as_service("ecs.amazonaws.com", key[0])
+        kinds = ["MetricAlarm", "CompositeAlarm"]
+        answer = await caller("cloudwatch", "describe_alarms", AlarmNames=settings["alarmNames"], AlarmTypes=kinds)
+        return [*answer["MetricAlarms"], *answer["CompositeAlarms"]]
+
 
 class _Step:
     """One look at a service and what follows from it."""
 
-    def __init__(self, model: EcsModel, clock: Clock, key: Key, record: ServiceRecord, health: Health) -> None:
+    def __init__(
+        self,
+        model: EcsModel,
+        clock: Clock,
+        key: Key,
+        record: ServiceRecord,
+        health: Health,
+        alarms: Sequence[Mapping[str, Any]],
+    ) -> None:
         self._model = model
         self._now = clock.now()
         self._clock = clock
@@ -102,6 +125,7 @@ class _Step:
         self._name = record["service"]["serviceName"]
         self._tasks = model.service_tasks(*key)
         self._health = health
+        self._alarms = alarms
         self._timers: list[datetime] = []
 
     def take(self) -> float | None:
@@ -148,6 +172,7 @@ class _Step:
                     rollout=Rollout(each["rollout"]),
                     failures=each["failed"],
                     last_failure=each.get("last_failure"),
+                    arrived_at=each.get("arrived_at"),
                     ending=sum(
                         task.get("deployment") == each["id"]
                         and not is_live(task)
@@ -165,7 +190,22 @@ class _Step:
             if breaker["enable"]
             else None,
             last_completed=None if completed is None else completed["id"],
+            alarms=self._watch(configuration),
         )
+
+    def _watch(self, configuration: Mapping[str, Any]) -> Alarms | None:
+        """Return what the alarms say of the deployment in progress.
+
+        One for which an alarm was raised before it began is not watched: that alarm is not about it.
+        """
+        if not self._alarms or not configuration.get("alarms", {}).get("enable"):
+            return None
+        current = primary(self._record)
+        triggered = any(each["StateValue"] == "ALARM" for each in self._alarms)
+        if current["rollout"] != IN_PROGRESS or not current.setdefault("watched", not triggered):
+            return None
+        bake = max(_periods(each) for each in self._alarms)
+        return Alarms(configuration["alarms"]["rollback"], triggered, timedelta(seconds=bake))
 
     # what the tasks are worth
 
@@ -341,11 +381,15 @@ class _Step:
         return "Task failed container health checks"
 
     def _fail(self, decided: Plan) -> None:
-        """End the primary deployment by the circuit breaker; go back to the last one that was completed."""
+        """End the primary deployment by the circuit breaker or an alarm; go back to the last that was completed."""
         failed = primary(self._record)
-        why = failed["reason"] if failed["reason"].startswith("tasks ") else "tasks failed to start."
+        by, why = "ECS deployment circuit breaker", "tasks failed to start."
+        if decided.alarmed:
+            by, why = "ECS deployment failed", "alarm detected."
+        elif failed["reason"].startswith("tasks "):
+            why = failed["reason"]
         failed["rollout"] = FAILED
-        failed["reason"] = f"ECS deployment circuit breaker: {why}"
+        failed["reason"] = f"{by}: {why}"
         failed["updated_at"] = failed["finished_at"] = self._now
         self._tell(f"(deployment {failed['id']}) deployment failed: {why}")
         target = self._record.get("last_completed")
@@ -356,20 +400,23 @@ class _Step:
         failed["status"] = ACTIVE
         back["status"] = PRIMARY
         back["rollout"] = IN_PROGRESS
-        back["reason"] = f"ECS deployment circuit breaker: rolling back to deploymentId {back['id']}."
+        back["reason"] = f"{by}: rolling back to deploymentId {back['id']}."
         back["updated_at"] = self._now
         back["failed"] = 0
-        back.pop("last_failure", None)
+        for forgotten in ("last_failure", "watched", "arrived_at"):
+            back.pop(forgotten, None)  # type: ignore[misc]
         others = [each for each in self._record["deployments"] if each["id"] != back["id"]]
         self._record["deployments"] = [back, *others]
         self._record["service"]["taskDefinition"] = back["definition"]
         self._record["service"]["networkConfiguration"] = {"awsvpcConfiguration": back["network"]}
-        self._tell(f"rolling back to (deployment {back['id']}).")
+        self._tell(f"rolling back to deployment {back['id']}.")
 
     def _finish(self, decided: Plan) -> None:
         self._record["deployments"] = [
             each for each in self._record["deployments"] if each["id"] not in decided.retired
         ]
+        if decided.arrived:
+            primary(self._record).setdefault("arrived_at", self._now)
         if decided.completed:
             arrived = primary(self._record)
             arrived["rollout"] = COMPLETED
@@ -389,6 +436,12 @@ class _Step:
     def _tell(self, what: str) -> None:
         event: Any = {"id": self._clock.new_id(), "createdAt": self._now, "message": f"(service {self._name}) {what}"}
         self._record["events"] = [event, *self._record["events"]][:MOST_EVENTS]
+
+
+def _periods(alarm: Mapping[str, Any]) -> int:
+    """Return how many seconds an alarm looks back: none of its own if it follows from others."""
+    queries = [each["MetricStat"]["Period"] for each in alarm.get("Metrics", ()) if "MetricStat" in each]
+    return int(alarm.get("EvaluationPeriods", 0) * alarm.get("Period", max(queries, default=0)))
 
 
 def _listed(task_ids: list[str]) -> str:

@@ -1,5 +1,6 @@
 """The operations of Elastic Load Balancing, one file a noun."""
 
+from tidegate.cloud.services.elbv2.api.certificates import CertificatesApi
 from tidegate.cloud.services.elbv2.api.limits import LimitsApi
 from tidegate.cloud.services.elbv2.api.listeners import ListenersApi
 from tidegate.cloud.services.elbv2.api.load_balancers import LoadBalancersApi
@@ -8,4 +9,13 @@ from tidegate.cloud.services.elbv2.api.tags import TagsApi
 from tidegate.cloud.services.elbv2.api.target_groups import TargetGroupsApi
 from tidegate.cloud.services.elbv2.api.targets import TargetsApi
 
-__all__ = ["LimitsApi", "ListenersApi", "LoadBalancersApi", "RulesApi", "TagsApi", "TargetGroupsApi", "TargetsApi"]
+__all__ = [
+    "CertificatesApi",
+    "LimitsApi",
+    "ListenersApi",
+    "LoadBalancersApi",
+    "RulesApi",
+    "TagsApi",
+    "TargetGroupsApi",
+    "TargetsApi",
+]

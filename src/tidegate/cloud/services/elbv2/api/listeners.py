@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
-from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.services.elbv2.api.certificates import MEMBERS, secured
 from tidegate.cloud.services.elbv2.api.shared import (
     ElbApi,
     arn_in,
@@ -17,36 +18,46 @@ from tidegate.cloud.services.elbv2.api.shared import (
     paged,
     request_tags,
 )
-from tidegate.cloud.services.elbv2.attributes import LISTENER, changed, defaults, listed
+from tidegate.cloud.services.elbv2.attributes import (
+    HTTPS_LISTENER,
+    LISTENER,
+    TCP_LISTENER,
+    Attribute,
+    changed,
+    defaults,
+    listed,
+)
 from tidegate.cloud.services.elbv2.model import ListenerRecord
+from tidegate.cloud.services.elbv2.protocols import check_listener
 from tidegate.cloud.services.elbv2.rules import checked_actions, same
 
 if TYPE_CHECKING:
     from types_boto3_elbv2 import type_defs as t
 
-_TLS = ("AlpnPolicy", "Certificates", "MutualAuthentication", "SslPolicy")
+# what makes two listeners of one port the same
+_COMPARED = ("Protocol", "Certificates", "SslPolicy", "AlpnPolicy")
 
 
 class ListenersApi(ElbApi):
     """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html and siblings."""
 
-    @operation(resource=arn_in("LoadBalancerArn"), conditions=request_tags, refuse=_TLS)
+    @operation(resource=arn_in("LoadBalancerArn"), conditions=request_tags)
     async def create_listener(self, context: Context, request: t.CreateListenerInputTypeDef) -> Mapping[str, Any]:
         """Create a listener on a port that has none, or return the one that is there with the same settings."""
         region, arn = context.region, request["LoadBalancerArn"]
-        balancer = find_balancer(self.model, region, arn)
-        _check_protocol("CreateListener", request)
+        kind = find_balancer(self.model, region, arn)["balancer"]["Type"]
         if "Port" not in request:
             raise ServiceError("ValidationError", "A listener port must be specified")
-        if "Protocol" not in request:
-            raise ServiceError("ValidationError", "A listener protocol must be specified")
+        protocol = check_listener("CreateListener", kind, request.get("Protocol"))
         tags = new_tags(self, context, request, arn.replace(":loadbalancer/", ":listener/") + "/*", "CreateListener")
         given: Any = request["DefaultActions"]
         actions = checked_actions(given)
-        check_forwards(self.model, region, balancer, actions)
+        secure = await secured(self.calls, region, protocol, request, {})
+        check_forwards(self.model, region, find_balancer(self.model, region, arn), protocol, actions)
         present = self._at(region, arn, request["Port"])
         if present is not None:
-            if same(present["listener"]["DefaultActions"], actions) and present["tags"] == tags:
+            alike = _compared({**present["listener"]}) == _compared({"Protocol": protocol, **secure})
+            if same(present["listener"]["DefaultActions"], actions) and present["tags"] == tags and alike:
                 return {"Listeners": [present["listener"]]}
             raise _taken(arn)
         base = arn.replace(":loadbalancer/", ":listener/")
@@ -55,13 +66,14 @@ class ListenersApi(ElbApi):
             "ListenerArn": f"{base}/{listener_id}",
             "LoadBalancerArn": arn,
             "Port": request["Port"],
-            "Protocol": "HTTP",
+            "Protocol": protocol,
             "DefaultActions": actions,
+            **secure,
         }
         rule = f"{base.replace(':listener/', ':listener-rule/')}/{listener_id}/{self.clock.hex(16)}"
         new: ListenerRecord = {
             "listener": listener,
-            "attributes": defaults(LISTENER),
+            "attributes": defaults(_table(protocol)),
             "tags": tags,
             "bound": None,
             "default_rule": rule,
@@ -88,23 +100,39 @@ class ListenersApi(ElbApi):
         listeners = [each["listener"] for each in records]
         return paged(request, listeners, lambda each: str(each["ListenerArn"]), "Listeners")
 
-    @operation(resource=arn_in("ListenerArn"), refuse=_TLS)
+    @operation(resource=arn_in("ListenerArn"))
     async def modify_listener(self, context: Context, request: t.ModifyListenerInputTypeDef) -> Mapping[str, Any]:
-        """Change a listener's port or its default actions."""
+        """Change a listener's port, protocol, encryption or default actions.
+
+        What an encrypted one knew of encryption goes when it is one no more.
+        """
         region = context.region
+        present: Any = find_listener(self.model, region, request["ListenerArn"])["listener"]
+        kind = find_balancer(self.model, region, present["LoadBalancerArn"])["balancer"]["Type"]
+        protocol = check_listener("ModifyListener", kind, request.get("Protocol", present["Protocol"]))
+        secure = await secured(self.calls, region, protocol, request, present)
         record = find_listener(self.model, region, request["ListenerArn"])
-        listener = record["listener"]
-        _check_protocol("ModifyListener", request)
+        listener: Any = record["listener"]
+        balancer = find_balancer(self.model, region, listener["LoadBalancerArn"])
         port = request.get("Port", listener["Port"])
         if port != listener["Port"]:
             if self._at(region, listener["LoadBalancerArn"], port) is not None:
                 raise _taken(listener["LoadBalancerArn"])
             listener["Port"], record["bound"] = port, None
-        if "DefaultActions" in request:
-            given: Any = request["DefaultActions"]
-            actions: Any = checked_actions(given)
-            check_forwards(self.model, region, find_balancer(self.model, region, listener["LoadBalancerArn"]), actions)
-            listener["DefaultActions"] = actions
+        given: Any = request.get("DefaultActions")
+        actions = listener["DefaultActions"] if given is None else checked_actions(given)
+        check_forwards(self.model, region, balancer, protocol, actions)
+        if protocol != listener["Protocol"]:
+            for rule in self.model.rules_of(region, listener["ListenerArn"]):
+                of_rule: Any = rule["rule"]["Actions"]
+                check_forwards(self.model, region, balancer, protocol, of_rule)
+            first = defaults(_table(protocol))
+            record["attributes"] = {key: record["attributes"].get(key, value) for key, value in first.items()}
+        for name in MEMBERS:
+            listener.pop(name, None)
+        if not secure:
+            record.pop("certificates", None)
+        listener.update(Protocol=protocol, DefaultActions=actions, **secure)
         self._put(region, record)
         return {"Listeners": [listener]}
 
@@ -122,17 +150,10 @@ class ListenersApi(ElbApi):
         """Change attributes."""
         record = find_listener(self.model, context.region, request["ListenerArn"])
         given: Any = request["Attributes"]
-        record["attributes"] = changed("Listener", LISTENER, record["attributes"], given)
+        table = _table(record["listener"]["Protocol"])
+        record["attributes"] = changed("Listener", table, record["attributes"], given)
         self._put(context.region, record)
         return {"Attributes": listed(record["attributes"])}
-
-    @operation()
-    async def describe_listener_certificates(
-        self, context: Context, request: t.DescribeListenerCertificatesInputTypeDef
-    ) -> Mapping[str, Any]:
-        """List a listener's certificates: one without TLS has none."""
-        find_listener(self.model, context.region, request["ListenerArn"])
-        return paged(request, [], str, "Certificates")
 
     @operation(resource=arn_in("ListenerArn"))
     async def delete_listener(self, context: Context, request: t.DeleteListenerInputTypeDef) -> Mapping[str, Any]:
@@ -153,12 +174,13 @@ class ListenersApi(ElbApi):
         self.model.listeners.put((region, record["listener"]["ListenerArn"]), record)
 
 
-def _check_protocol(name: str, request: Mapping[str, Any]) -> None:
-    protocol = request.get("Protocol", "HTTP")
-    if protocol == "HTTPS":
-        raise not_offered(f"elbv2:{name} Protocol HTTPS")
-    if protocol != "HTTP":
-        raise ServiceError("ValidationError", f"Protocol '{protocol}' must be one of 'HTTP, HTTPS'")
+def _table(protocol: str) -> Mapping[str, Attribute]:
+    """Return the attributes that a listener of a protocol has."""
+    return {"HTTP": LISTENER, "HTTPS": HTTPS_LISTENER, "TCP": TCP_LISTENER}.get(protocol, {})
+
+
+def _compared(listener: Mapping[str, Any]) -> list[Any]:
+    return [listener.get(name) for name in _COMPARED]
 
 
 def _taken(balancer_arn: str) -> ServiceError:

@@ -17,7 +17,7 @@ from tidegate.cloud.services.elbv2.api.shared import (
     paged,
     request_tags,
 )
-from tidegate.cloud.services.elbv2.attributes import BALANCER, changed, defaults, listed
+from tidegate.cloud.services.elbv2.attributes import BALANCER, NETWORK_BALANCER, Attribute, changed, defaults, listed
 from tidegate.cloud.services.elbv2.interfaces import Interfaces
 from tidegate.cloud.services.elbv2.model import SERVICE, BalancerRecord, ElbModel
 from tidegate.cloud.services.elbv2.plan import dns_name
@@ -46,6 +46,25 @@ _HOSTED_ZONES = {
 }
 
 
+_NETWORK_HOSTED_ZONES = {
+    "ap-northeast-1": "Z31USIVHYNEOWT",
+    "ap-south-1": "ZVDDRBQ08TROA",
+    "ap-southeast-1": "ZKVM4W9LS7TM",
+    "ap-southeast-2": "ZCT6FZBF4DROD",
+    "ca-central-1": "Z2EPGBW3API2WT",
+    "eu-central-1": "Z3F0SRJ5LGBH90",
+    "eu-north-1": "Z1UDT6IFJ4EJM",
+    "eu-west-1": "Z2IFOLAFXWLO4F",
+    "eu-west-2": "ZD4D7Y8KGAS4G",
+    "eu-west-3": "Z1CMS0P5QUZ6D5",
+    "sa-east-1": "ZTK26PT1VY4CU",
+    "us-east-1": "Z26RNL4JYFTOTI",
+    "us-east-2": "ZLMOA37VPKANP",
+    "us-west-1": "Z24FKFUX50B4VW",
+    "us-west-2": "Z18D5FSROUN65G",
+}
+
+
 class Addresses(Protocol):
     """Gives load balancers addresses of this machine."""
 
@@ -66,7 +85,7 @@ class LoadBalancersApi(ElbApi):
 
     @operation(
         resource=lambda api, context, request: context.arn(
-            "elasticloadbalancing", f"loadbalancer/app/{request['Name']}/*"
+            "elasticloadbalancing", f"loadbalancer/{_short(request)}/{request['Name']}/*"
         ),
         conditions=request_tags,
         refuse=("CustomerOwnedIpv4Pool", "EnablePrefixForIpv6SourceNat", "IpamPools"),
@@ -74,24 +93,27 @@ class LoadBalancersApi(ElbApi):
     async def create_load_balancer(
         self, context: Context, request: t.CreateLoadBalancerInputTypeDef
     ) -> Mapping[str, Any]:
-        """Create an application load balancer, or return the one of that name with the same settings."""
+        """Create an application or a network load balancer, or return the one of that name with the same settings."""
         region, name = context.region, request["Name"]
         check_name("load balancer", name)
         self._check_kind("CreateLoadBalancer", request)
-        base = context.arn("elasticloadbalancing", f"loadbalancer/app/{name}")
+        base = context.arn("elasticloadbalancing", f"loadbalancer/{_short(request)}/{name}")
         tags = new_tags(self, context, request, f"{base}/*", "CreateLoadBalancer")
         subnets = await self._subnets(region, request)
-        groups = await self._groups(region, subnets[0]["VpcId"], request.get("SecurityGroups", ()))
+        kind = request.get("Type", "application")
+        wanted = request.get("SecurityGroups", ())
+        # a network load balancer may be without any, and then stays so
+        groups = await self._groups(region, subnets[0]["VpcId"], wanted) if wanted or kind == "application" else []
         scheme = request.get("Scheme", "internet-facing")
         if scheme == "internet-facing":
             await self._check_gateway(region, subnets[0]["VpcId"])
         settings: dict[str, Any] = {
             "Scheme": scheme,
             "VpcId": subnets[0]["VpcId"],
-            "Type": "application",
+            "Type": kind,
             "AvailabilityZones": _zones(subnets),
-            "SecurityGroups": groups,
             "IpAddressType": "ipv4",
+            **({"SecurityGroups": groups} if groups else {}),
         }
         for record in self.model.balancers.values(region):
             if record["balancer"]["LoadBalancerName"] == name:
@@ -104,7 +126,7 @@ class LoadBalancersApi(ElbApi):
         balancer: Any = {
             "LoadBalancerArn": f"{base}/{self.clock.hex(16)}",
             "LoadBalancerName": name,
-            "CanonicalHostedZoneId": _HOSTED_ZONES.get(region, _HOSTED_ZONES["us-east-1"]),
+            "CanonicalHostedZoneId": _hosted_zone(kind, region),
             "CreatedTime": self.clock.now(),
             "State": {"Code": "provisioning"},
             **settings,
@@ -115,7 +137,7 @@ class LoadBalancersApi(ElbApi):
         port = self._addresses.free_port(address, _USUAL_PORT, taken)
         new: BalancerRecord = {
             "balancer": balancer,
-            "attributes": defaults(BALANCER),
+            "attributes": defaults(_table(kind)),
             "tags": tags,
             "address": address,
             "reserved": None if port == _USUAL_PORT else port,
@@ -155,7 +177,8 @@ class LoadBalancersApi(ElbApi):
         """Change attributes."""
         record = find_balancer(self.model, context.region, request["LoadBalancerArn"])
         given: Any = request["Attributes"]
-        record["attributes"] = changed("Load balancer", BALANCER, record["attributes"], given)
+        table = _table(record["balancer"]["Type"])
+        record["attributes"] = changed("Load balancer", table, record["attributes"], given)
         self._put(context.region, record)
         return {"Attributes": listed(record["attributes"])}
 
@@ -165,7 +188,13 @@ class LoadBalancersApi(ElbApi):
     ) -> Mapping[str, Any]:
         """Give a load balancer other security groups."""
         region, arn = context.region, request["LoadBalancerArn"]
-        vpc_id = find_balancer(self.model, region, arn)["balancer"]["VpcId"]
+        present = find_balancer(self.model, region, arn)["balancer"]
+        vpc_id = present["VpcId"]
+        if not present.get("SecurityGroups"):
+            raise ServiceError(
+                "InvalidConfigurationRequest",
+                f"Load balancer '{arn}' was created without security groups, and cannot be given any",
+            )
         if not request["SecurityGroups"]:
             raise ServiceError("InvalidConfigurationRequest", "At least one security group must be specified")
         groups = await self._groups(region, vpc_id, request["SecurityGroups"])
@@ -180,7 +209,9 @@ class LoadBalancersApi(ElbApi):
         region, arn = context.region, request["LoadBalancerArn"]
         find_balancer(self.model, region, arn)
         self._check_kind("SetSubnets", request)
-        subnets = await self._subnets(region, request)
+        subnets = await self._subnets(
+            region, {"Type": find_balancer(self.model, region, arn)["balancer"]["Type"], **request}
+        )
         record = find_balancer(self.model, region, arn)
         if subnets[0]["VpcId"] != record["balancer"]["VpcId"]:
             raise ServiceError("InvalidConfigurationRequest", "The subnets are not in the VPC of the load balancer")
@@ -230,7 +261,7 @@ class LoadBalancersApi(ElbApi):
 
     def _check_kind(self, name: str, request: Mapping[str, Any]) -> None:
         kind = request.get("Type", "application")
-        if kind != "application":
+        if kind not in ("application", "network"):
             raise not_offered(f"elbv2:{name} Type {kind}")
         if request.get("IpAddressType", "ipv4") != "ipv4":
             raise not_offered(f"elbv2:{name} IpAddressType {request['IpAddressType']}")
@@ -242,10 +273,14 @@ class LoadBalancersApi(ElbApi):
             raise ServiceError("ValidationError", "You cannot specify both Subnets and SubnetMappings")
         for mapping in mappings:
             for name in ("AllocationId", "PrivateIPv4Address", "IPv6Address", "SourceNatIpv6Prefix"):
+                if name in mapping and request.get("Type") == "network":
+                    raise not_offered(f"elbv2: SubnetMappings {name}")
                 if name in mapping:
                     raise ServiceError("InvalidConfigurationRequest", f"'{name}' is not for application load balancers")
         ids = list(dict.fromkeys(request.get("Subnets", ()) or [each.get("SubnetId", "") for each in mappings]))
-        if len(ids) < 2:
+        if not ids:
+            raise ServiceError("ValidationError", "At least one subnet must be specified")
+        if len(ids) < 2 and request.get("Type") != "network":
             raise ServiceError(
                 "ValidationError", "At least two subnets in two different Availability Zones must be specified"
             )
@@ -287,6 +322,21 @@ class LoadBalancersApi(ElbApi):
             raise ServiceError("InvalidSubnet", f"VPC {vpc_id} has no internet gateway")
 
 
+def _short(request: Mapping[str, Any]) -> str:
+    """Return what an ARN calls a kind of load balancer."""
+    return "net" if request.get("Type") == "network" else "app"
+
+
+def _table(kind: str) -> Mapping[str, Attribute]:
+    """Return the attributes that a kind of load balancer has."""
+    return NETWORK_BALANCER if kind == "network" else BALANCER
+
+
+def _hosted_zone(kind: str, region: str) -> str:
+    zones = _NETWORK_HOSTED_ZONES if kind == "network" else _HOSTED_ZONES
+    return zones.get(region, zones["us-east-1"])
+
+
 def _zones(subnets: Sequence[Any]) -> list[dict[str, Any]]:
     return [
         {"ZoneName": each["AvailabilityZone"], "SubnetId": each["SubnetId"], "LoadBalancerAddresses": []}
@@ -299,6 +349,6 @@ def _same(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
     def plain(settings: Mapping[str, Any]) -> tuple[Any, ...]:
         subnets = {each["SubnetId"] for each in settings["AvailabilityZones"]}
-        return settings["Scheme"], settings["VpcId"], settings["Type"], subnets, set(settings["SecurityGroups"])
+        return settings["Scheme"], settings["VpcId"], settings["Type"], subnets, set(settings.get("SecurityGroups", ()))
 
     return plain(present) == plain(wanted)

@@ -33,6 +33,8 @@ class RulesApi(ElbApi):
         """Create a rule under a priority that no other of the listener has."""
         region = context.region
         listener = find_listener(self.model, region, request["ListenerArn"])
+        if ":listener/net/" in request["ListenerArn"]:
+            raise ServiceError("InvalidConfigurationRequest", "Rules are not for listeners of network load balancers")
         base = request["ListenerArn"].replace(":listener/", ":listener-rule/")
         tags = new_tags(self, context, request, f"{base}/*", "CreateRule")
         given: Any = request
@@ -134,7 +136,7 @@ class RulesApi(ElbApi):
 
     def _check_forwards(self, region: str, listener: ListenerRecord, actions: list[dict[str, Any]]) -> None:
         balancer = find_balancer(self.model, region, listener["listener"]["LoadBalancerArn"])
-        check_forwards(self.model, region, balancer, actions)
+        check_forwards(self.model, region, balancer, listener["listener"]["Protocol"], actions)
 
 
 def _default(listener: ListenerRecord) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tidegate.cloud.services.elbv2.model import (
     groups_in,
     tags_from,
 )
+from tidegate.cloud.services.elbv2.protocols import check_actions, check_group
 
 _PAGE = 400
 _MOST_TAGS = 50
@@ -71,12 +72,14 @@ def find_rule(model: ElbModel, region: str, arn: str) -> RuleRecord:
 
 
 def check_forwards(
-    model: ElbModel, region: str, balancer: BalancerRecord, actions: Iterable[Mapping[str, Any]]
+    model: ElbModel, region: str, balancer: BalancerRecord, protocol: str, actions: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Raise what is wrong with the target groups that a load balancer's actions forward to."""
+    """Raise what is wrong with the actions of a listener of a protocol, and with the groups that they forward to."""
+    check_actions(balancer["balancer"]["Type"], actions)
     arn = balancer["balancer"]["LoadBalancerArn"]
     for group_arn in sorted(groups_in(actions)):
         group = find_group(model, region, group_arn)["group"]
+        check_group(protocol, group)
         if group["VpcId"] != balancer["balancer"]["VpcId"]:
             raise ServiceError(
                 "InvalidConfigurationRequest",

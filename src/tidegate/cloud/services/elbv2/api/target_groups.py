@@ -17,24 +17,12 @@ from tidegate.cloud.services.elbv2.api.shared import (
     paged,
     request_tags,
 )
-from tidegate.cloud.services.elbv2.attributes import GROUP, changed, defaults, listed
+from tidegate.cloud.services.elbv2.attributes import GROUP, NETWORK_GROUP, Attribute, changed, defaults, listed
 from tidegate.cloud.services.elbv2.model import SERVICE, GroupRecord
-from tidegate.cloud.services.elbv2.plan import parse_codes
+from tidegate.cloud.services.elbv2.protocols import check_settings, group_settings, of_network
 
 if TYPE_CHECKING:
     from types_boto3_elbv2 import type_defs as t
-
-_CHECK_DEFAULTS: dict[str, Any] = {
-    "HealthCheckProtocol": "HTTP",
-    "HealthCheckPort": "traffic-port",
-    "HealthCheckEnabled": True,
-    "HealthCheckIntervalSeconds": 30,
-    "HealthCheckTimeoutSeconds": 5,
-    "HealthyThresholdCount": 5,
-    "UnhealthyThresholdCount": 2,
-    "HealthCheckPath": "/",
-    "Matcher": {"HttpCode": "200"},
-}
 
 
 class TargetGroupsApi(ElbApi):
@@ -43,7 +31,7 @@ class TargetGroupsApi(ElbApi):
     @operation(
         resource=lambda api, context, request: context.arn("elasticloadbalancing", f"targetgroup/{request['Name']}/*"),
         conditions=request_tags,
-        refuse=("TargetControlPort", "Matcher.GrpcCode"),
+        refuse=("TargetControlPort",),
     )
     async def create_target_group(
         self, context: Context, request: t.CreateTargetGroupInputTypeDef
@@ -58,13 +46,11 @@ class TargetGroupsApi(ElbApi):
             raise ServiceError("ValidationError", "A VPC ID must be specified")
         await self._check_vpc(region, request["VpcId"])
         settings: dict[str, Any] = {
-            "Protocol": request.get("Protocol", "HTTP"),
             "Port": request.get("Port"),
             "VpcId": request["VpcId"],
             "TargetType": "ip",
-            "ProtocolVersion": "HTTP1",
             "IpAddressType": "ipv4",
-            **_check_settings(_CHECK_DEFAULTS, request),
+            **group_settings(request),
         }
         if settings["Port"] is None:
             raise ServiceError("ValidationError", "A port must be specified")
@@ -81,7 +67,7 @@ class TargetGroupsApi(ElbApi):
             "TargetGroupName": name,
             **settings,
         }
-        new: GroupRecord = {"group": group, "attributes": defaults(GROUP), "tags": tags}
+        new: GroupRecord = {"group": group, "attributes": defaults(_table(group)), "tags": tags}
         self.model.groups.put((region, group["TargetGroupArn"]), new)
         return {"TargetGroups": [self._answer(region, new)]}
 
@@ -105,14 +91,17 @@ class TargetGroupsApi(ElbApi):
             answers = [each for each in answers if arn in each["LoadBalancerArns"]]
         return paged(request, answers, lambda each: str(each["TargetGroupArn"]), "TargetGroups")
 
-    @operation(resource=arn_in("TargetGroupArn"), refuse=("Matcher.GrpcCode",))
+    @operation(resource=arn_in("TargetGroupArn"))
     async def modify_target_group(
         self, context: Context, request: t.ModifyTargetGroupInputTypeDef
     ) -> Mapping[str, Any]:
         """Change how a target group's targets are checked."""
         record = find_group(self.model, context.region, request["TargetGroupArn"])
         group: Any = record["group"]
-        group.update(_check_settings({key: group[key] for key in _CHECK_DEFAULTS}, request))
+        settings = check_settings(group, request)
+        for name in ("HealthCheckPath", "Matcher"):
+            group.pop(name, None)
+        group.update(settings)
         self._put(context.region, record)
         return {"TargetGroups": [self._answer(context.region, record)]}
 
@@ -131,8 +120,8 @@ class TargetGroupsApi(ElbApi):
         """Change attributes."""
         record = find_group(self.model, context.region, request["TargetGroupArn"])
         given: Any = request["Attributes"]
-        attributes = changed("Target group", GROUP, record["attributes"], given)
-        slow = attributes["slow_start.duration_seconds"] != "0"
+        attributes = changed("Target group", _table({**record["group"]}), record["attributes"], given)
+        slow = attributes.get("slow_start.duration_seconds", "0") != "0"
         if slow and attributes["load_balancing.algorithm.type"] != "round_robin":
             raise ServiceError(
                 "InvalidConfigurationRequest",
@@ -167,10 +156,6 @@ class TargetGroupsApi(ElbApi):
         kind = request.get("TargetType", "instance")
         if kind != "ip":
             raise not_offered(f"elbv2:CreateTargetGroup TargetType {kind}")
-        if request.get("Protocol", "HTTP") != "HTTP":
-            raise not_offered(f"elbv2:CreateTargetGroup Protocol {request['Protocol']}")
-        if request.get("ProtocolVersion", "HTTP1") != "HTTP1":
-            raise not_offered(f"elbv2:CreateTargetGroup ProtocolVersion {request['ProtocolVersion']}")
         if request.get("IpAddressType", "ipv4") != "ipv4":
             raise not_offered(f"elbv2:CreateTargetGroup IpAddressType {request['IpAddressType']}")
 
@@ -183,43 +168,6 @@ class TargetGroupsApi(ElbApi):
             raise ServiceError("ValidationError", f"The VPC ID '{vpc_id}' is not found") from None
 
 
-def _check_settings(present: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of the health check with those of a request put over them."""
-    settings = {key: request.get(key, value) for key, value in present.items()}
-    if settings["HealthCheckProtocol"] != "HTTP":
-        if settings["HealthCheckProtocol"] != "HTTPS":
-            raise ServiceError(
-                "ValidationError",
-                f"Health check protocol '{settings['HealthCheckProtocol']}' is not supported for HTTP target groups",
-            )
-        raise not_offered("elbv2: HealthCheckProtocol HTTPS")
-    if not settings["HealthCheckEnabled"]:
-        raise ServiceError(
-            "ValidationError", "Health check enabled must be true for target groups with target type 'ip'"
-        )
-    port = settings["HealthCheckPort"]
-    if port != "traffic-port" and not (port.isdecimal() and 1 <= int(port) <= 65535):
-        raise ServiceError(
-            "ValidationError", f"Health check port '{port}' must be in the range 1-65535 or traffic-port"
-        )
-    path = settings["HealthCheckPath"]
-    if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
-        raise ServiceError(
-            "ValidationError",
-            f"Health check path '{path}' must begin with a '/' character, and can only contain printable ASCII "
-            "characters, without spaces",
-        )
-    interval, timeout = settings["HealthCheckIntervalSeconds"], settings["HealthCheckTimeoutSeconds"]
-    if timeout > interval:
-        raise ServiceError(
-            "ValidationError",
-            f"Health check timeout '{timeout}' must be smaller than or equal to the interval '{interval}'",
-        )
-    codes = parse_codes(settings["Matcher"].get("HttpCode", ""))
-    if codes is None or any(not 200 <= first <= last <= 499 for first, last in codes):
-        raise ServiceError(
-            "ValidationError",
-            "Health check matcher HTTP code must be within '200' and '499', as a value, values or a range of values: "
-            f"'{settings['Matcher'].get('HttpCode', '')}'",
-        )
-    return settings
+def _table(group: Mapping[str, Any]) -> Mapping[str, Attribute]:
+    """Return the attributes that a target group has."""
+    return NETWORK_GROUP if of_network(group) else GROUP

@@ -10,7 +10,7 @@ from tidegate.cloud.planes.envoy import EnvoyPlane, RejectedError
 from tidegate.cloud.planes.loopback import Loopback
 from tidegate.cloud.services.elbv2.interfaces import Interfaces
 from tidegate.cloud.services.elbv2.model import BalancerRecord, ElbModel, ListenerRecord, TargetRecord
-from tidegate.cloud.services.elbv2.reconciler.config import Reach, Translation, listener_name
+from tidegate.cloud.services.elbv2.reconciler.config import Find, Reach, Translation, listener_name
 from tidegate.cloud.store import Key
 
 EVERYTHING: Key = ("all",)
@@ -43,11 +43,11 @@ class InterfacesReconciler:
 class BalancersReconciler:
     """Has Envoy serve all load balancers. There is one key, for there is one Envoy."""
 
-    def __init__(self, model: ElbModel, plane: EnvoyPlane, loopback: Loopback, reach: Reach) -> None:
+    def __init__(self, model: ElbModel, plane: EnvoyPlane, loopback: Loopback, reach: Reach, find: Find) -> None:
         self._model = model
         self._plane = plane
         self._loopback = loopback
-        self._translation = Translation(model, reach)
+        self._translation = Translation(model, reach, find)
 
     async def reconcile(self, key: Key) -> float | None:
         """Converge Envoy, then say which load balancers are active."""

@@ -8,6 +8,7 @@ from typing import Any
 from tidegate.cloud.planes.envoy import (
     Action,
     Answer,
+    Certificate,
     Choice,
     Cluster,
     Config,
@@ -20,8 +21,10 @@ from tidegate.cloud.planes.envoy import (
     Route,
     Session,
     Stick,
+    TcpListener,
+    Tls,
 )
-from tidegate.cloud.services.elbv2.attributes import ADDED_HEADERS
+from tidegate.cloud.services.elbv2.attributes import ADDED_HEADERS, CIPHER_HEADER, VERSION_HEADER
 from tidegate.cloud.services.elbv2.model import (
     BalancerRecord,
     ElbModel,
@@ -32,14 +35,26 @@ from tidegate.cloud.services.elbv2.model import (
     short_id,
 )
 from tidegate.cloud.services.elbv2.plan import Member, cut_off, glob, routing
+from tidegate.cloud.services.elbv2.policies import POLICIES
+from tidegate.cloud.services.elbv2.protocols import of_network
 
 # (VPC, address, port) of a registered target -> the host and port at which this process and Envoy reach it
 Reach = Callable[[str, str, int], tuple[str, int]]
+# the id of a certificate -> where it is with its chain, and its key; None where there is none
+Find = Callable[[str], Certificate | None]
 
 _SERVER = "awselb/2.0"
 _TRACE_HEADER = "X-Amzn-Trace-Id"
 _SESSION_COOKIE, _GROUP_COOKIE = "AWSALB", "AWSALBTG"
 _STATUSES = {"HTTP_301": 301, "HTTP_302": 302}
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/network/listener-alpn.html
+_ALPN: dict[str, tuple[str, ...]] = {
+    "HTTP1Only": ("http/1.1", "http/1.0"),
+    "HTTP2Only": ("h2",),
+    "HTTP2Optional": ("http/1.1", "http/1.0", "h2"),
+    "HTTP2Preferred": ("h2", "http/1.1", "http/1.0"),
+    "None": (),
+}
 
 
 def cluster_name(group_arn: str) -> str:
@@ -60,30 +75,32 @@ def members_of(targets: Mapping[str, TargetRecord]) -> dict[str, Member]:
 class Translation:
     """Reads one state of the records."""
 
-    def __init__(self, model: ElbModel, reach: Reach) -> None:
+    def __init__(self, model: ElbModel, reach: Reach, find: Find) -> None:
         self._model = model
         self._reach = reach
+        self._find = find
 
     def config(self) -> Config:
         """Return what Envoy has to be like: every listener that has a port, every group that one forwards to."""
-        listeners: list[Listener] = []
+        listeners: list[Listener | TcpListener] = []
         clusters: dict[str, Cluster] = {}
         for (region, balancer_arn), balancer in self._model.balancers.items():
             for record in self._model.listeners_of(region, balancer_arn):
-                if record["bound"] is None:
+                tls = self._tls(balancer, record)
+                if record["bound"] is None or (tls is None and record["listener"].get("Certificates")):
                     continue
                 rules = [each["rule"] for each in self._model.rules_of(region, record["listener"]["ListenerArn"])]
                 routes = [
                     *((self._match(each["Conditions"]), each["Actions"]) for each in rules),
                     (Match(), record["listener"]["DefaultActions"]),
                 ]
-                listeners.append(
-                    self._listener(
-                        balancer,
-                        record,
-                        tuple(Route(match, self._action(region, actions)) for match, actions in routes),
+                if balancer["balancer"]["Type"] == "network":
+                    listeners.append(self._tcp_listener(region, balancer, record, tls))
+                else:
+                    chosen = tuple(
+                        Route(match, self._action(region, balancer_arn, actions)) for match, actions in routes
                     )
-                )
+                    listeners.append(self._listener(balancer, record, tls, chosen))
                 for arn in sorted(arn for _, actions in routes for arn in groups_in(actions)):
                     group = self._model.groups.get(region, arn)
                     if group is not None:
@@ -95,10 +112,53 @@ class Translation:
             _TRACE_HEADER,
         )
 
-    def _listener(self, balancer: BalancerRecord, record: ListenerRecord, routes: tuple[Route, ...]) -> Listener:
+    def _tls(self, balancer: BalancerRecord, record: ListenerRecord) -> Tls | None:
+        """Return how a listener encrypts; None where it does not, or has no certificate to show yet."""
+        listener: Any = record["listener"]
+        named = [each["CertificateArn"] for each in listener.get("Certificates", ())]
+        found = [self._find(short_id(arn)) for arn in dict.fromkeys([*named, *record.get("certificates", ())])]
+        certificates = tuple(each for each in found if each is not None)
+        if not named or not certificates:
+            return None
+        policy = POLICIES[listener["SslPolicy"]]
+        if listener["Protocol"] == "TLS":
+            protocols = _ALPN[next(iter(listener.get("AlpnPolicy", ())), "None")]
+        else:
+            http2 = balancer["attributes"]["routing.http2.enabled"] == "true"
+            protocols = ("h2", "http/1.1") if http2 else ("http/1.1",)
+        return Tls(
+            certificates,
+            policy.versions[0],
+            policy.versions[-1],
+            policy.offered_ciphers,
+            protocols,
+            policy.curves,
+        )
+
+    def _tcp_listener(
+        self, region: str, balancer: BalancerRecord, record: ListenerRecord, tls: Tls | None
+    ) -> TcpListener:
+        actions: Any = record["listener"]["DefaultActions"]
+        groups = actions[0]["ForwardConfig"]["TargetGroups"]
+        found = [self._model.groups.get(region, each["TargetGroupArn"]) for each in groups]
+        assert record["bound"] is not None
+        return TcpListener(
+            name=listener_name(record["listener"]["ListenerArn"]),
+            address=balancer["address"],
+            port=record["bound"],
+            choices=tuple(Choice(cluster_name(each["TargetGroupArn"]), each["Weight"]) for each in groups),
+            idle=float(record["attributes"].get("tcp.idle_timeout.seconds", "350")),
+            tls=tls,
+            by_source=any(each is not None and _by_source(each) for each in found),
+        )
+
+    def _listener(
+        self, balancer: BalancerRecord, record: ListenerRecord, tls: Tls | None, routes: tuple[Route, ...]
+    ) -> Listener:
         of_balancer, own = balancer["attributes"], record["attributes"]
         mode: Any = of_balancer["routing.http.xff_header_processing.mode"]
         assert record["bound"] is not None
+        told = tls is not None and of_balancer["routing.http.x_amzn_tls_version_and_cipher_suite.enabled"] == "true"
         return Listener(
             name=listener_name(record["listener"]["ListenerArn"]),
             address=balancer["address"],
@@ -112,6 +172,9 @@ class Translation:
             client_port=of_balancer["routing.http.xff_client_port.enabled"] == "true",
             show_server=own["routing.http.response.server.enabled"] == "true",
             response_headers=tuple((name, own[key]) for key, name in ADDED_HEADERS.items() if own[key]),
+            tls=tls,
+            version_header=(own[VERSION_HEADER] or "X-Amzn-Tls-Version") if told else None,
+            cipher_header=(own[CIPHER_HEADER] or "X-Amzn-Tls-Cipher-Suite") if told else None,
         )
 
     def _cluster(self, region: str, group: GroupRecord) -> Cluster:
@@ -130,29 +193,45 @@ class Translation:
             "least_outstanding_requests": "least_request",
             "weighted_random": "random",
         }
+        settings = group["group"]
+        version = settings.get("ProtocolVersion", "HTTP1")
+        network = of_network({**settings})
         return Cluster(
             name=cluster_name(arn),
             endpoints=tuple(
                 Endpoint(*self._reach(vpc_id, each["target"]["Id"], each["target"]["Port"]), state=traffic[name])
                 for name, each in sorted(targets.items())
             ),
-            algorithm=algorithms[attributes["load_balancing.algorithm.type"]],
-            slow_start=float(attributes["slow_start.duration_seconds"]),
+            algorithm=algorithms[attributes.get("load_balancing.algorithm.type", "round_robin")],
+            slow_start=float(attributes.get("slow_start.duration_seconds", "0")),
+            protocol="tcp" if network else "http1" if version == "HTTP1" else "http2",
+            tls=settings["Protocol"] in ("HTTPS", "TLS"),
+            proxy_protocol=attributes.get("proxy_protocol_v2.enabled") == "true",
+            by_source=network and _by_source(group),
         )
 
-    def _action(self, region: str, actions: Iterable[Mapping[str, Any]]) -> Action:
+    def _action(self, region: str, balancer_arn: str, actions: Iterable[Mapping[str, Any]]) -> Action:
         (action,) = actions
         match action["Type"]:
             case "forward":
                 return self._forward(region, action["ForwardConfig"])
             case "redirect":
                 given = action["RedirectConfig"]
-                status = _STATUSES[given["StatusCode"]]
-                return Redirect(status, given["Protocol"], given["Host"], given["Port"], given["Path"], given["Query"])
+                status, port = _STATUSES[given["StatusCode"]], given["Port"]
+                if given["Host"] == "#{host}":
+                    port = self._moved(region, balancer_arn, port)
+                return Redirect(status, given["Protocol"], given["Host"], port, given["Path"], given["Query"])
             case _:
                 given = action["FixedResponseConfig"]
                 body, kind = given.get("MessageBody", ""), given.get("ContentType", "text/plain")
                 return Answer(int(given["StatusCode"]), body, kind)
+
+    def _moved(self, region: str, balancer_arn: str, port: str) -> str:
+        """Return the port that a listener of the balancer really has, for the one that it should have."""
+        for each in self._model.listeners_of(region, balancer_arn):
+            if str(each["listener"]["Port"]) == port and each["bound"] is not None:
+                return str(each["bound"])
+        return port
 
     def _forward(self, region: str, config: Mapping[str, Any]) -> Action:
         choices = []
@@ -192,6 +271,10 @@ class Translation:
 
     def _targets(self, region: str, group_arn: str) -> dict[str, TargetRecord]:
         return {key[2]: record for key, record in self._model.targets_of(region, group_arn)}
+
+
+def _by_source(group: GroupRecord) -> bool:
+    return group["attributes"]["stickiness.enabled"] == "true"
 
 
 def _session(group: GroupRecord) -> Session | None:

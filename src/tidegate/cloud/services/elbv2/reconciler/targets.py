@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
@@ -30,11 +31,11 @@ from tidegate.cloud.services.elbv2.plan import (
     allows,
     checking,
     drain,
-    parse_codes,
     pause,
     registered,
     unused,
 )
+from tidegate.cloud.services.elbv2.protocols import codes_of
 from tidegate.cloud.services.elbv2.reconciler.config import Reach, cluster_name
 from tidegate.cloud.store import Key
 
@@ -101,7 +102,7 @@ class TargetsReconciler:
         check = check_of(group)
         result = self._probes.take(key)
         if result is not None:
-            self._passed_or_failed(key, Outcome(result.status, result.timed_out), check)
+            self._passed_or_failed(key, Outcome(result.status, result.timed_out, result.connected), check)
         if self._probes.is_running(key):
             return None
         health = self._health(key)
@@ -123,9 +124,7 @@ class TargetsReconciler:
             return pause(health, check, self._clock.now())
         host, reached = self._reach(group["group"]["VpcId"], target["Id"], port)
         authority = f"{target['Id']}:{port}"
-        self._probes.start(
-            key, Probe(host, reached, group["group"]["HealthCheckPath"], authority, check.timeout, _AGENT)
-        )
+        self._probes.start(key, _probe(group, host, reached, authority, check.timeout))
         return None
 
     def _passed_or_failed(self, key: Key, outcome: Outcome, check: Check) -> None:
@@ -141,7 +140,7 @@ class TargetsReconciler:
         interfaces = (await ec2("ec2", "describe_network_interfaces", Filters=filters))["NetworkInterfaces"]
         if not interfaces:
             return True
-        own = balancer["balancer"]["SecurityGroups"]
+        own = balancer["balancer"].get("SecurityGroups", [])
         others = [each["GroupId"] for each in interfaces[0]["Groups"]]
         try:
             answer = await ec2("ec2", "describe_security_groups", GroupIds=[*own, *others])
@@ -224,7 +223,24 @@ def check_of(group: GroupRecord) -> Check:
         timeout=settings["HealthCheckTimeoutSeconds"],
         healthy_after=settings["HealthyThresholdCount"],
         unhealthy_after=settings["UnhealthyThresholdCount"],
-        codes=parse_codes(settings["Matcher"].get("HttpCode", "")) or (),
+        codes=codes_of({**settings}),
+    )
+
+
+def _probe(group: GroupRecord, host: str, port: int, authority: str, timeout: float) -> Probe:
+    """Return what is asked of a target."""
+    settings = group["group"]
+    protocol = settings["HealthCheckProtocol"]
+    versions: dict[str, Any] = {"HTTP1": "http1", "HTTP2": "http2", "GRPC": "grpc"}
+    return Probe(
+        host,
+        port,
+        settings.get("HealthCheckPath", "/"),
+        authority,
+        timeout,
+        _AGENT,
+        speaks="tcp" if protocol == "TCP" else versions[settings.get("ProtocolVersion", "HTTP1")],
+        tls=protocol == "HTTPS",
     )
 
 

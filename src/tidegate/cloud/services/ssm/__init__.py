@@ -1,0 +1,1 @@
+"""Systems Manager, of which there is the Parameter Store."""
