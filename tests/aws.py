@@ -29,6 +29,8 @@ class FakeClient:
         self.meta, self.exceptions = self._client.meta, self._client.exceptions
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_") or name not in self._operations:
+            raise AttributeError(name)
         operation = self.meta.service_model.operation_model(self._operations[name])
 
         def call(**request: Any) -> Any:

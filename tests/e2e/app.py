@@ -43,13 +43,16 @@ class App:
             **identity,
         }
 
-    def run(self, *arguments: str, code: int | None = 0, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Type `tidegate …`; fail where it does not end with `code` (None: however it ends)."""
+    def run(
+        self, *arguments: str, code: int | None = 0, given: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Type `tidegate …`, given something on standard input; fail where it does not end with `code` (None: any)."""
         done = subprocess.run(
             ["tidegate", *arguments],
             cwd=self.work,
             env={**self.environment, **variables},
             capture_output=True,
+            input=given,
             text=True,
             timeout=300,
             check=False,

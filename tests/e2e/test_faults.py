@@ -239,7 +239,7 @@ def test_a_missing_secret(app: App, elsewhere: dict[str, str]) -> None:
     told = app.error("up", "--yes", **elsewhere)
     assert told == (
         "error: services.web.secrets.KEY: there is no parameter /hello/key\n"
-        "  next: aws ssm put-parameter --type SecureString --name /hello/key --value file://…, then tidegate up\n"
+        "  next: tidegate secrets set /hello/key, then tidegate up\n"
     )
     session = boto3.session.Session("key", "secret", region_name="us-east-1")
     stacks = session.client("cloudformation", endpoint_url=elsewhere["AWS_ENDPOINT_URL"])
@@ -255,7 +255,7 @@ def test_a_secret_that_is_missing_on_the_local_cloud(cloudy: App) -> None:
     cloudy.edit("tidegate.yml", "^    count: 2", "    secrets: {KEY: ssm:/hello/key}")
     told = cloudy.error("up", "--yes")
     assert "error: services.web.secrets.KEY: there is no parameter /hello/key\n" in told
-    assert "  next: aws ssm put-parameter --type SecureString --name /hello/key --value file://…" in told
+    assert "  next: tidegate secrets set /hello/key" in told
 
 
 def test_pushes_that_fail(cloudy: App) -> None:

@@ -1,7 +1,4 @@
-"""README and guide say what the program does: commands, options, manifest keys, error messages.
-
-To print the table of the manifest's keys: python -m tests.unit.test_docs
-"""
+"""README and guide say what the program does: commands, options, manifests, error messages."""
 
 from __future__ import annotations
 
@@ -9,21 +6,21 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import pytest
 import typer
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from tidegate.cli.commands import app
 from tidegate.cloud.daemon import Cloud, Settings
-from tidegate.manifest import Manifest, parse
+from tidegate.judge import prediction
+from tidegate.judge.prices import shipped
+from tidegate.manifest import parse
 from tidegate.manifest.model import FARGATE_SIZES
 
 ROOT = Path(__file__).parents[2]
 README, GUIDE = ROOT / "README.md", ROOT / "docs" / "guide.md"
+TROUBLESHOOTING, PREDICTIONS = ROOT / "docs" / "troubleshooting.md", ROOT / "docs" / "predictions.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EVERYWHERE = {"--help", "--debug"}
 
@@ -52,7 +49,7 @@ def typed(text: str) -> Iterator[list[str]]:
     """Yield the words of every `tidegate …` that a page has somebody type."""
     for line in code(text):
         for words in re.findall(r"(?:^|[$&(] ?)tidegate((?: [\w./:-]+)+)", line.partition(" #")[0]):
-            yield words.split()
+            yield words.partition(" -- ")[0].split()  # what follows is somebody else's command
 
 
 def faults(lines: Iterable[list[str]]) -> list[str]:
@@ -106,45 +103,6 @@ def test_every_link_leads_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def keys() -> list[str]:
-    """Return the rows of the guide's table, made from the models."""
-    return ["| key | default | |", "|---|---|---|", *_rows(Manifest, "")]
-
-
-def _rows(model: type[BaseModel], path: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        at, part, below = f"{path}{name}", *_below(field.annotation)
-        assert field.description, f"{at} is not described"
-        yield f"| `{at}` | {_default(field)} | {field.description.strip()} |"
-        if part is not None:
-            yield from _rows(part, f"{at}{below}.")
-
-
-def _below(annotation: Any) -> tuple[type[BaseModel] | None, str]:
-    """Return the model below a key, and what stands between: a name, or a place in a list."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, ""
-    kinds = [each for each in get_args(annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
-    if not kinds:
-        return None, ""
-    return kinds[0], {dict: ".NAME", tuple: ".N"}.get(get_origin(annotation), "")
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    value = field.default
-    if value is PydanticUndefined or value is None or isinstance(value, (BaseModel, dict, tuple)):
-        return ""
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def test_every_key_is_in_the_guide() -> None:
-    table = re.search(r"<!-- keys: begin.*?-->\n(.*?)\n?<!-- keys: end -->", GUIDE.read_text(), re.DOTALL)
-    assert table is not None
-    assert table[1].splitlines() == keys(), "python -m tests.unit.test_docs prints the table as it has to be"
-
-
 def test_every_manifest_in_the_docs_is_one() -> None:
     block = re.compile(r"^```yaml\n(app:.*?)^```", re.MULTILINE | re.DOTALL)
     shown = [text for page in PAGES for text in block.findall(page.read_text())]
@@ -163,12 +121,33 @@ def test_the_sizes_in_the_guide_are_fargates() -> None:
         assert FARGATE_SIZES[int(cpu)] == tuple(expected)
 
 
-def test_every_error_in_the_guide_is_said() -> None:
-    section = GUIDE.read_text().partition("## Troubleshooting")[2]
+@pytest.mark.parametrize("page", [GUIDE, TROUBLESHOOTING], ids=lambda page: page.name)
+def test_every_error_in_the_docs_is_said(page: Path) -> None:
+    section = page.read_text().partition("# Troubleshooting")[2]
     named = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
     assert len(named) > 20
     said = {text for path in (ROOT / "src").rglob("*.py") for text in _texts(ast.parse(path.read_text()))}
     assert [each for each in named if not any(each in text for text in said)] == []
+
+
+def test_predictions_rest_on_what_the_docs_say() -> None:
+    text = PREDICTIONS.read_text()
+    for name, value in re.findall(r"^\| `([A-Z_]+)` \| ([\d.]+) \|", text, re.MULTILINE):
+        assert getattr(prediction, name) == float(value), name
+    told = dict(re.findall(r"^\| ([a-z ]+) \| (\d+) \|", text, re.MULTILINE))
+    found = prediction.predict(prediction.Settings())
+    assert told == {phase.name: f"{phase.seconds:.0f}" for phase in found.phases}
+    assert (
+        f"Together {found.total:.0f} s; the new version answers its first request after about {found.first:.0f} s"
+        in text
+    )
+
+
+def test_prices_are_what_the_docs_say() -> None:
+    rows = re.findall(r"^\| `([a-z0-9_.]+)` \| ([\d.]+) \| ([\w -]+) \|", PREDICTIONS.read_text(), re.MULTILINE)
+    assert {name: (float(price), unit) for name, price, unit in rows} == {
+        name: (each.price, each.unit) for name, each in shipped().prices.items()
+    }
 
 
 def _texts(tree: ast.AST) -> Iterator[str]:
@@ -185,7 +164,3 @@ def test_the_number_of_services_in_the_readme(tmp_path: Path) -> None:
     number = len(cloud.dispatcher.operations())
     cloud.close()
     assert f"| AWS services | the {number} of this path |" in README.read_text()
-
-
-if __name__ == "__main__":
-    print("\n".join(keys()))

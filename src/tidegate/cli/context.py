@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tidegate.cli import completion
 from tidegate.cli.output import note, stopped
 from tidegate.cli.progress import make_progress
 from tidegate.deploy.errors import UserError
@@ -20,7 +22,15 @@ if TYPE_CHECKING:
     from tidegate.deploy.project import Project
     from tidegate.manifest import Manifest
 
-Env = Annotated[str, typer.Option("--env", help="The environment. Default: local, this machine.")]
+Env = Annotated[
+    str,
+    typer.Option(
+        "--env", help="The environment. Default: local, this machine.", autocompletion=completion.environments
+    ),
+]
+OneService = Annotated[
+    str | None, typer.Argument(help="The service. Default: the only one.", autocompletion=completion.services)
+]
 Region = Annotated[str | None, typer.Option("--region", help="The AWS region, if not that of the credentials.")]
 Profile = Annotated[str | None, typer.Option("--profile", help="The profile of the AWS credentials.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For other programs.")]
@@ -28,6 +38,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Folder = Annotated[Path, typer.Option("--directory", "-C", help="The repository. Default: where you stand.")]
 
 LOCAL = "local"
+PIPELINE_PROFILE = "TIDEGATE_PIPELINE_PROFILE"  # where the pipeline is in another account than the environment
 _START_TIMEOUT = 20.0  # seconds that one that another command has started may take
 
 
@@ -50,11 +61,21 @@ def opened(
     if start and environment == LOCAL and "AWS_ENDPOINT_URL" not in os.environ:
         started = ensure_local_cloud(data_dir)
         ensure_engine(data_dir, started=started)
-    chosen = region or (manifest.environments[environment].region if environment in manifest.environments else None)
-    session = open_session(environment, os.environ, data_dir, region=chosen, profile=profile)
+    place, at_home = manifest.place_of(environment), manifest.home_of(environment)
+    session = open_session(environment, os.environ, data_dir, region=region or place.region, profile=profile)
+    home = session if at_home.region == place.region else session.at(at_home.region)
+    if at_home.account != place.account:
+        pipeline_profile = os.environ.get(PIPELINE_PROFILE)
+        if pipeline_profile is None:
+            why = f"the pipeline is in account {at_home.account}, and {environment} in {place.account}"
+            next_step = f"{PIPELINE_PROFILE}=… with a profile of the first, --profile with one of the second"
+            raise UserError("AWS credentials", why, next_step)
+        home = open_session(environment, os.environ, data_dir, region=at_home.region, profile=pipeline_profile)
     progress, pace = make_progress(), Pace()
+    for each in (session, home):
+        each.throttled = lambda operation: progress.step("AWS", f"has enough of {operation} for now: waiting")
     try:
-        yield Project(manifest, environment, repository, session, progress, pace)
+        yield Project(manifest, environment, repository, session, home, progress, pace)
     except (KeyboardInterrupt, StoppedError):
         pace.stop()
         progress.close()
@@ -66,6 +87,29 @@ def opened(
         raise gone from error
     finally:
         progress.close()
+
+
+def chosen_service(project: Project, name: str | None) -> str:
+    """Return the service that is meant: the one that is named, or the only one; raise `UserError` otherwise."""
+    known = list(project.manifest.services)
+    if name is None and len(known) == 1:
+        return known[0]
+    if name is None:
+        raise UserError("service", f"which one? tidegate.yml has {', '.join(known)}", "the same command with its name")
+    if name not in known:
+        why = f"tidegate.yml has none of this name; it has {', '.join(known)}"
+        raise UserError(f"service {name}", why, "tidegate status")
+    return name
+
+
+def agreed(question: str, command: str, *, yes: bool) -> None:
+    """Ask whether to go on, and end the command where the answer is no; raise `UserError` where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError(command, "there is no terminal to ask on", f"tidegate {command} --yes")
+    if not typer.confirm(question):
+        raise typer.Exit(1)
 
 
 def load_manifest(root: Path, environment: str | None) -> Manifest:

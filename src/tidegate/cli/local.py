@@ -85,11 +85,12 @@ def status(
     """Say whether it runs, and where. Example: tidegate local status --json"""
     cloud = require(_folder(data_dir))
     if as_json:
-        names = ("endpoint", "console", "registry", "pid", "data_dir", "account", "region", "token")
+        names = ("endpoint", "console", "registry", "pid", "data_dir", "account", "region", "token", "ca")
         show_json({name: getattr(cloud, name) for name in names})
         return
     say(f"endpoint  {cloud.endpoint}")
     say(f"registry  {cloud.registry}")
+    say(f"authority {cloud.ca}")
     say(f"account   {cloud.account}, region {cloud.region}")
     say(f"process   {cloud.pid}, state in {cloud.data_dir}")
 

@@ -47,7 +47,7 @@ class Screen:
         self._active: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._live = Live(console=self._console, refresh_per_second=10, transient=True)
-        self._live.start()
+        self._closed = False
 
     def step(self, name: str, text: str) -> None:
         """Show what happens to `name` now."""
@@ -71,11 +71,15 @@ class Screen:
 
     def close(self) -> None:
         """Take the spinners away."""
+        with self._lock:
+            self._closed = True
         self._live.stop()
 
     def _refresh(self) -> None:
         from rich.console import Group
 
+        if not self._closed:  # not before there is something to show: a question may have the terminal until then
+            self._live.start()
         self._live.update(Group(*self._active.values()))
 
 

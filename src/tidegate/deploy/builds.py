@@ -9,6 +9,7 @@ from tidegate.deploy.errors import UserError
 from tidegate.deploy.logs import last_lines
 from tidegate.deploy.project import Project
 from tidegate.deploy.repository import Commit
+from tidegate.deploy.source import Source
 from tidegate.template import names
 
 _TAG_LENGTH = 12  # of the commit, as buildspec.yml tags images
@@ -22,30 +23,26 @@ class Builds:
 
     project: Project
 
-    def first_image(self, service: str, commit: Commit, clone_url: str) -> str:
+    def first_image(self, service: str, commit: Commit, source: Source, revision: str) -> str:
         """Return an image of this commit, by digest: the one in the registry, or one that is (being) built now.
 
-        Raises `UserError` with the last lines of a build that fails.
+        `revision` is what the source knows the commit by. Raises `UserError` with the last lines of a build that fails.
         """
-        known = self._image_of(service, commit)
+        known = self.image_of(service, revision)
         if known is not None:
             return known
-        codebuild = self.project.session.client("codebuild")
+        codebuild = self.project.home.client("codebuild")
         name = names.build_project(self.project.app, service)
         title, started = f"build {service}", self.project.pace.now()
         self.project.progress.step(title, f"building commit {commit.short}")
         build = (
-            self._under_way(name, commit)
+            self._under_way(name, revision)
             or codebuild.start_build(
-                projectName=name,
-                sourceTypeOverride="CODECOMMIT",
-                sourceLocationOverride=clone_url,
-                sourceVersion=commit.id,
-                artifactsOverride={"type": "NO_ARTIFACTS"},
+                projectName=name, artifactsOverride={"type": "NO_ARTIFACTS"}, **source.override(revision)
             )["build"]
         )
         self.follow(build["id"], title)
-        image = self._image_of(service, commit) or self._newest(service)
+        image = self.image_of(service, revision) or self._newest(service)
         if image is None:
             raise UserError(
                 title,
@@ -57,7 +54,7 @@ class Builds:
 
     def follow(self, build_id: str, title: str) -> None:
         """Wait for a build's end, telling of its phases; raise `UserError` where it does not succeed."""
-        codebuild = self.project.session.client("codebuild")
+        codebuild = self.project.home.client("codebuild")
         phase = ""
 
         def ended() -> Any:
@@ -91,24 +88,25 @@ class Builds:
         place = build.get("logs", {})
         if "groupName" not in place or "streamName" not in place:
             return []
-        return last_lines(self.project.session, place["groupName"], place["streamName"], _SHOWN_LINES)
+        return last_lines(self.project.home, place["groupName"], place["streamName"], _SHOWN_LINES)
 
-    def _under_way(self, name: str, commit: Commit) -> Any | None:
-        """Return the build of this commit that an interrupted `up` has left running, None where there is none."""
-        codebuild = self.project.session.client("codebuild")
+    def _under_way(self, name: str, revision: str) -> Any | None:
+        """Return the build of this revision that an interrupted `up` has left running, None where there is none."""
+        codebuild = self.project.home.client("codebuild")
         newest = codebuild.list_builds_for_project(projectName=name)["ids"][:_NEWEST]
         builds = codebuild.batch_get_builds(ids=newest)["builds"] if newest else []
-        return next((each for each in builds if not each["buildComplete"] and each["sourceVersion"] == commit.id), None)
+        return next((each for each in builds if not each["buildComplete"] and each["sourceVersion"] == revision), None)
 
-    def _image_of(self, service: str, commit: Commit) -> str | None:
-        return self._find(service, {"imageIds": [{"imageTag": commit.id[:_TAG_LENGTH]}]})
+    def image_of(self, service: str, revision: str) -> str | None:
+        """Return the image that was built of a revision, by digest, None where there is none (yet)."""
+        return self._find(service, {"imageIds": [{"imageTag": revision[:_TAG_LENGTH]}]})
 
     def _newest(self, service: str) -> str | None:
         """Return the image that was pushed last: a buildspec of the user's own may tag as it likes."""
         return self._find(service, {})
 
     def _find(self, service: str, request: dict[str, Any]) -> str | None:
-        ecr = self.project.session.client("ecr")
+        ecr = self.project.home.client("ecr")
         repository = names.repository(self.project.app, service)
         try:
             images = ecr.describe_images(repositoryName=repository, **request)["imageDetails"]

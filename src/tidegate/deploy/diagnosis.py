@@ -29,7 +29,12 @@ class Diagnosis:
 
 def diagnose(session: Session, cluster: str, service: str, since: datetime) -> Diagnosis | None:
     """Return what ails the tasks that a service has started since then (by AWS's clock), None where nothing tells."""
-    newest = max(_failed(session, cluster, service, since), key=lambda task: task["createdAt"], default=None)
+    ecs = session.client("ecs")
+    try:
+        failed = list(_failed(session, cluster, service, since))
+    except (ecs.exceptions.ServiceNotFoundException, ecs.exceptions.ClusterNotFoundException):
+        return None  # it was not even created
+    newest = max(failed, key=lambda task: task["createdAt"], default=None)
     if newest is None:
         return None
     reason = str(newest.get("stoppedReason", ""))

@@ -30,7 +30,7 @@ class Executions:
 
     @property
     def _client(self) -> Any:
-        return self.project.session.client("codepipeline")
+        return self.project.home.client("codepipeline")
 
     def summaries(self, number: int = 10) -> list[Any]:
         """Return the last executions, the newest first; none where there is no pipeline."""
@@ -39,6 +39,15 @@ class Executions:
         except self._client.exceptions.PipelineNotFoundException:
             return []
         return list(answer["pipelineExecutionSummaries"])
+
+    def clusters(self) -> set[str]:
+        """Return the clusters that the pipeline deploys to, none where there is no pipeline."""
+        try:
+            stages = self._client.get_pipeline(name=self.name)["pipeline"]["stages"]
+        except self._client.exceptions.PipelineNotFoundException:
+            return set()
+        actions = [action.get("configuration", {}) for stage in stages for action in stage["actions"]]
+        return {each["ClusterName"] for each in actions if "ClusterName" in each}
 
     def begins(self) -> bool:
         """Return whether the pipeline's very first execution is under way."""
@@ -54,21 +63,23 @@ class Executions:
 
         self.follow(self.project.pace.until(first)["pipelineExecutionId"])
 
-    def of_commit(self, commit: Commit, known: set[str]) -> str:
-        """Return the id of the execution that a push of this commit started: one that was not `known` before."""
+    def of_revision(self, commit: Commit, revision: str, known: set[str]) -> str:
+        """Return the id of the execution that a push of this commit started: one that was not `known` before.
+
+        `revision` is what the pipeline knows the commit by.
+        """
         started = self.project.pace.now()
 
         def found() -> str | None:
             for summary in self.summaries():
                 revisions = [each.get("revisionId") for each in summary.get("sourceRevisions", [])]
-                if commit.id in revisions and summary["pipelineExecutionId"] not in known:
+                if revision in revisions and summary["pipelineExecutionId"] not in known:
                     return str(summary["pipelineExecutionId"])
             if self.project.pace.now() - started > _PATIENCE:
-                raise UserError(
-                    f"pipeline {self.name}",
-                    f"the push of {commit.short} did not start it within {_PATIENCE:.0f} s",
-                    f"aws codepipeline start-pipeline-execution --name {self.name}",
-                )
+                why = f"the push of {commit.short} did not start it within {_PATIENCE:.0f} s"
+                if self.project.manifest.pipeline.trigger.paths:
+                    why += "; does it change a file that pipeline.trigger.paths names?"
+                raise UserError(f"pipeline {self.name}", why, "tidegate pipeline start")
             return None
 
         return self.project.pace.until(found)
@@ -110,7 +121,8 @@ class Executions:
                 seconds = (action["lastUpdateTime"] - action["startTime"]).total_seconds()
                 self.project.progress.done(title, _summary(action), seconds)
             else:
-                self.project.progress.step(title, status.lower())
+                waits = status == "InProgress" and action["input"]["actionTypeId"]["provider"] == "Manual"
+                self.project.progress.step(title, "waits for tidegate pipeline approve" if waits else status.lower())
 
     def _failure(self, actions: list[Any], status: str) -> UserError:
         failed = next((action for action in actions if action["status"] in ("Failed", "Abandoned")), None)
@@ -121,7 +133,7 @@ class Executions:
         why = result.get("errorDetails", {}).get("message") or result.get("externalExecutionSummary") or status
         provider = failed["input"]["actionTypeId"]["provider"]
         if provider == "CodeBuild" and result.get("externalExecutionId"):
-            build = self.project.session.client("codebuild").batch_get_builds(ids=[result["externalExecutionId"]])
+            build = self.project.home.client("codebuild").batch_get_builds(ids=[result["externalExecutionId"]])
             if build["builds"]:
                 return Builds(self.project).failure(build["builds"][0], title)
         if provider == "ECS":

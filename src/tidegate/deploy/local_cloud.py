@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tidegate.deploy.errors import UserError
@@ -29,6 +29,7 @@ class LocalCloud:
     token: str
     access_key: str
     secret: str
+    ca: str  # the file with the certificate of the authority that signs for its load balancers
 
     @property
     def environment(self) -> dict[str, str]:
@@ -100,10 +101,11 @@ def find(data_dir: Path) -> LocalCloud | None:
     if not runs_on(data_dir):
         return None
     try:
-        cloud = LocalCloud(**json.loads((data_dir / _STATE_FILE).read_text()))
+        told = json.loads((data_dir / _STATE_FILE).read_text())
+        cloud = LocalCloud(**{each.name: told[each.name] for each in fields(LocalCloud)})  # it may tell more
     except FileNotFoundError:
         return None  # it is starting
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             str(data_dir / _STATE_FILE), f"cannot be read ({error})", "tidegate local stop, then tidegate local start"
         ) from error

@@ -35,16 +35,20 @@ def last_lines(session: Session, group: str, stream: str, number: int) -> list[s
 
 def service_events(project: Project, service: str, since: datetime, *, follow: bool) -> Iterator[LogEvent]:
     """Yield what a service's containers write, from `since` on; with `follow`, for ever."""
-    return _events(project, names.log_group(project.app, project.environment, service), since, follow=follow)
+    return _events(
+        project, project.session, names.log_group(project.app, project.environment, service), since, follow=follow
+    )
 
 
 def build_events(project: Project, service: str, since: datetime, *, follow: bool) -> Iterator[LogEvent]:
     """Yield what a service's builds write, from `since` on; with `follow`, for ever."""
-    return _events(project, f"/aws/codebuild/{names.build_project(project.app, service)}", since, follow=follow)
+    return _events(
+        project, project.home, f"/aws/codebuild/{names.build_project(project.app, service)}", since, follow=follow
+    )
 
 
-def _events(project: Project, group: str, since: datetime, *, follow: bool) -> Iterator[LogEvent]:
-    logs = project.session.client("logs")
+def _events(project: Project, session: Session, group: str, since: datetime, *, follow: bool) -> Iterator[LogEvent]:
+    logs = session.client("logs")
     start, seen = int(since.timestamp() * 1000), set[str]()
     for _ in Pace().pauses() if not follow else _steady(project.pace):
         newest = start

@@ -19,7 +19,8 @@ class Project:
     manifest: Manifest
     environment: str
     repository: Repository
-    session: Session
+    session: Session  # where the environment is
+    home: Session  # where pipeline, builds and images are: often the same
     progress: Progress
     pace: Pace
 
@@ -36,7 +37,4 @@ class Project:
     @property
     def stages(self) -> list[Stage]:
         """Return the stages of the pipeline: the manifest's, or this environment alone where it is none of them."""
-        stages = list(self.manifest.pipeline.stages)
-        if self.environment in [stage.environment for stage in stages]:
-            return stages
-        return [Stage(environment=self.environment)]
+        return self.manifest.stages_of(self.environment)

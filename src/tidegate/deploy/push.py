@@ -8,6 +8,7 @@ from tidegate.deploy.errors import UserError
 from tidegate.deploy.executions import Executions
 from tidegate.deploy.project import Project
 from tidegate.deploy.repository import Commit
+from tidegate.deploy.source import Source
 from tidegate.deploy.stacks import Stacks
 from tidegate.template import names
 
@@ -24,18 +25,20 @@ class Pushed:
 
 def push(project: Project) -> Pushed:
     """Push the commit that is checked out and follow it until it is live; raise `UserError` where it is not."""
-    stacks = Stacks(project.session, project.progress, project.pace)
-    clone_url = stacks.outputs(names.image_stack(project.app)).get("SourceUrl")
+    here = Stacks(project.session, project.progress, project.pace)
+    outputs = Stacks(project.home, project.progress, project.pace).outputs(names.image_stack(project.app))
     executions = Executions(project)
-    if clone_url is None or not executions.summaries(1):
+    before = executions.summaries(50)
+    if not outputs or not before:
         raise UserError(f"pipeline {executions.name}", "there is none yet", "tidegate up")
     commit = project.repository.head()
-    known = {each["pipelineExecutionId"] for each in executions.summaries(50)}
     started = project.pace.now()
-    url = stacks.outputs(names.environment_stack(project.app, project.environment)).get("Url")
+    url = here.outputs(names.environment_stack(project.app, project.environment)).get("Url")
     project.progress.step("push", f"{commit.short} {commit.subject}")
-    if not project.repository.push(clone_url, project.manifest.source.branch, project.session):
+    delivered = Source(project, outputs).deliver(commit)
+    if not delivered.new:
         return Pushed(commit, new=False, seconds=0.0, url=url)
     project.progress.done("push", f"{commit.short} {commit.subject}", project.pace.now() - started)
-    executions.follow(executions.of_commit(commit, known))
+    known = {each["pipelineExecutionId"] for each in before}
+    executions.follow(executions.of_revision(commit, delivered.revision, known))
     return Pushed(commit, new=True, seconds=project.pace.now() - started, url=url)

@@ -1,9 +1,8 @@
-"""The user's git repository. The only module of the product that starts a process: git."""
+"""The user's git repository."""
 
 from __future__ import annotations
 
 import base64
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.git_password import git_password
+from tidegate.deploy.programs import Ended, output, run
 from tidegate.deploy.session import Session
 
 
@@ -111,6 +111,39 @@ class Repository:
             raise UserError(f"git push to {branch}", why, "tidegate status")
         return not any(line.startswith("=") for line in result.stdout.splitlines())
 
+    def push_to(self, remote: str, branch: str) -> bool:
+        """Push the commit that is checked out to a branch of one of the user's own remotes, with their credentials.
+
+        Returns whether that changed anything; raises `UserError` with git's own words.
+        """
+        command = ["git", "-C", str(self.root), "push", "--porcelain", remote, f"HEAD:refs/heads/{branch}"]
+        environ = {**self._environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+        result = run(command, environ)
+        if result.returncode:
+            why = _reason(result.stdout + result.stderr)
+            next_step = f"git push {remote} HEAD:{branch}, then tidegate push"
+            if "fetch first" in why or "non-fast-forward" in why:
+                why, next_step = (
+                    "the branch has commits that are not here",
+                    f"git pull {remote} {branch}, then tidegate push",
+                )
+            raise UserError(f"git push to {remote}", why, next_step)
+        return not any(line.startswith("=") for line in result.stdout.splitlines())
+
+    def remote_of(self, address: str) -> str | None:
+        """Return the user's remote that is a repository (`https://github.com/owner/name.git`), by https or ssh."""
+        parts = urlsplit(address)
+        wanted = (parts.hostname, parts.path.strip("/").removesuffix(".git").lower())
+        for remote in self._git("remote").stdout.split():
+            if _place(self._git("remote", "get-url", "--push", remote).stdout.strip()) == wanted:
+                return remote
+        return None
+
+    def archive(self) -> bytes:
+        """Return the commit that is checked out as a zip file."""
+        command = ["git", "-C", str(self.root), "archive", "--format=zip", "HEAD"]
+        return output(command, self._environ)
+
     def remember_remote(self, name: str, url: str, program: str) -> None:
         """Add the remote `name`, and the program that gives its credentials, so that a plain `git push` works too.
 
@@ -127,11 +160,11 @@ class Repository:
         self._git("config", f"{place}.helper", helper)
         self._git("config", f"{place}.useHttpPath", "true")
 
-    def _git(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def _git(self, *arguments: str, **variables: str) -> Ended:
         # no helper and no prompt: what is asked for is given, or it fails
         command = ["git", "-C", str(self.root), "-c", "credential.helper=", "-c", "core.askPass=true", *arguments]
         environ = {**self._environ, **variables, "LC_ALL": "C"}
-        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        return run(command, environ)
 
     def forget_remote(self, name: str) -> None:
         """Take the remote and its credential helper out again."""
@@ -140,6 +173,16 @@ class Repository:
             parts = urlsplit(url.stdout.strip())
             self._git("config", "--remove-section", f"credential.{parts.scheme}://{parts.netloc}")
             self._git("remote", "remove", name)
+
+
+def _place(url: str) -> tuple[str | None, str]:
+    """Return a remote's host and path: `git@github.com:owner/name.git`, `ssh://…`, `https://…`."""
+    if "://" not in url:
+        host, _, path = url.rpartition("@")[2].partition(":")
+    else:
+        parts = urlsplit(url)
+        host, path = parts.hostname or "", parts.path
+    return host, path.strip("/").removesuffix(".git").lower()
 
 
 def _reason(output: str) -> str:

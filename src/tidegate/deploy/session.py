@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,7 +15,25 @@ if TYPE_CHECKING:  # slow to import: every `git push` asks here for keys, and th
     import botocore.session
 
 LOCAL = "local"
+_TOO_MANY = 429
 
+# how AWS's services ask for fewer calls: botocore.retries.standard.ThrottledRetryableChecker
+_THROTTLED = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottledException",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "SlowDown",
+        "PriorRequestNotComplete",
+        "EC2ThrottledException",
+    }
+)
 _ACCOUNT_RETRIES = {"mode": "adaptive", "total_max_attempts": 8}
 _LOCAL_RETRIES = {"mode": "standard", "total_max_attempts": 2}  # what does not answer at once has ended
 
@@ -36,21 +54,50 @@ class Session:
         self._session = session
         self.region = region
         self._endpoint = endpoint
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
+        self.throttled: Callable[[str], None] | None = None  # is told which operation AWS asks to be called less often
+
+    def at(self, region: str | None) -> Session:
+        """Return the session of the same credentials in a region; None: in this one."""
+        if region in (None, self.region):
+            return self
+        other = Session(self._session, str(region), self._endpoint)
+        other._clients, other._lock, other.throttled = self._clients, self._lock, self.throttled
+        return other
+
+    def copy_of(self, url: str) -> str | None:
+        """Return where the code of somebody else's repository is pushed to instead, None where it is just there.
+
+        The local cloud cannot be told of pushes to GitHub, GitLab or Bitbucket: it keeps copies of its own.
+        """
+        if self._endpoint is None or urlsplit(url).hostname == urlsplit(self._endpoint).hostname:
+            return None
+        parts = urlsplit(url)
+        return f"{self._endpoint}/mirrors/{parts.hostname}{parts.path}"
 
     def client(self, service: str) -> Any:
         """Return the client of a service (boto3's name): what `boto3.client` gives, without the rest of boto3."""
         from botocore.config import Config
 
         with self._lock:  # clients are made from shared data that is no thread's own
-            if service not in self._clients:
+            key = (self.region, service)
+            if key not in self._clients:
                 retries = _ACCOUNT_RETRIES if self._endpoint is None else _LOCAL_RETRIES
                 config = Config(retries=retries, connect_timeout=5, read_timeout=60)  # type: ignore[arg-type]
-                self._clients[service] = self._session.create_client(
+                self._clients[key] = self._session.create_client(
                     service, self.region, endpoint_url=self._endpoint, config=config
                 )
-            return self._clients[service]
+                self._clients[key].meta.events.register("needs-retry", self._note_throttling)
+            return self._clients[key]
+
+    def _note_throttling(self, response: Any, operation: Any, **_: Any) -> None:
+        """Tell of an answer that asks for fewer calls; it is retried after an ever longer pause, by botocore."""
+        if response is None or self.throttled is None:
+            return
+        http, parsed = response
+        if http.status_code == _TOO_MANY or parsed.get("Error", {}).get("Code") in _THROTTLED:
+            self.throttled(f"{operation.service_model.service_name}:{operation.name}")
 
     def keys(self) -> Keys:
         """Return the keys in use at this moment."""

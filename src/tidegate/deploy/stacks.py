@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 from troposphere import Template
@@ -18,26 +18,46 @@ from troposphere import Template
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.progress import Pace, Progress
 from tidegate.deploy.session import Session
+from tidegate.judge.changes import Action
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 # what a failed attempt leaves: nothing can be done with such a stack but to remove it
 _REMAINS = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
+_MOST_SKIPS = 5  # times that a rollback is continued without what it fails at
+_LONGEST_BODY = 51_200  # bytes that CloudFormation takes with a request
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource that would change. `action` is Add, Modify, Replace or Remove; `properties` are those at issue."""
+    """One resource that would change. `action` is Add, Modify, Replace or Remove; `properties` are those at issue.
 
-    action: str
+    `forcing` are those of them that cannot be changed in what exists. `by_hand`: somebody has changed the resource
+    since, so that CloudFormation does not see (all of) it.
+    """
+
+    action: Action
     resource: str
     type: str
     properties: tuple[str, ...] = ()
+    forcing: tuple[str, ...] = ()
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stack as it stands: its template (parsed) and its parameters."""
+
+    body: Mapping[str, Any]
+    parameters: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """What a template would change. `change_set` None: the stack is new, or there is nothing to change."""
+    """What a template would change. `change_set` None: the stack is new, or there is nothing to change.
+
+    `standing` None: the stack is new. `outputs` are those that it has now.
+    """
 
     name: str
     body: str
@@ -45,6 +65,8 @@ class StackPlan:
     exists: bool
     changes: tuple[Change, ...] = ()
     change_set: str | None = None
+    standing: Standing | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 class StackError(UserError):
@@ -77,27 +99,37 @@ class Stacks:
 
     def outputs(self, name: str) -> dict[str, str]:
         """Return a stack's outputs by their keys, none where there is no stack."""
-        stack = self.describe(name)
-        return {} if stack is None else {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+        return _outputs(self.describe(name))
 
-    def stands(self, name: str) -> bool:
-        """Return whether there is a stack that can be updated, once no operation is under way on it (any more)."""
+    def standing(self, name: str) -> Any | None:
+        """Return a stack that can be updated, once no operation is under way on it (any more), None without one."""
         stack = self._ended(name)
-        return stack is not None and stack["StackStatus"] not in _REMAINS
+        return None if stack is None or stack["StackStatus"] in _REMAINS else stack
 
-    def plan(self, name: str, template: Template, parameters: Mapping[str, str] | None = None) -> StackPlan:
-        """Return what a template would change; nothing is changed yet."""
+    def plan(
+        self,
+        name: str,
+        template: Template,
+        parameters: Mapping[str, str] | None = None,
+        stack: Any | Literal[False] | None = False,
+    ) -> StackPlan:
+        """Return what a template would change; nothing is changed yet. `stack`: what `standing(name)` has answered."""
         parameters = parameters or {}
-        body = template.to_json(indent=1)
-        if not self.stands(name):
+        body = _written(name, template)
+        if stack is False:
+            stack = self.standing(name)
+        if stack is None:
             resources = json.loads(body)["Resources"]
             added = tuple(Change("Add", title, each["Type"]) for title, each in sorted(resources.items()))
             return StackPlan(name, body, parameters, exists=False, changes=added)
-        self._continue_rollback(name)
+        if stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
+            self._continue_rollback(name)
         change_set = self._create_change_set(name, body, parameters, "UPDATE")
         if change_set is None:
-            return StackPlan(name, body, parameters, exists=True)
-        return StackPlan(name, body, parameters, True, tuple(self._changes(change_set)), change_set)
+            same = Standing(json.loads(body), parameters)
+            return StackPlan(name, body, parameters, exists=True, standing=same, outputs=_outputs(stack))
+        changes = tuple(self._changes(change_set))
+        return StackPlan(name, body, parameters, True, changes, change_set, self._standing(stack), _outputs(stack))
 
     def apply(self, plan: StackPlan) -> dict[str, str]:
         """Make it so and return the stack's outputs; raise `StackError` with the first cause of a failure.
@@ -106,7 +138,7 @@ class Stacks:
         """
         if plan.exists and plan.change_set is None:
             self.progress.done(plan.name, "nothing to change", 0.0)
-            return self.outputs(plan.name)
+            return dict(plan.outputs)
         if not plan.exists:
             self._clear(plan.name)
         started = self.pace.now()
@@ -115,7 +147,7 @@ class Stacks:
         assert change_set is not None, "a new stack always has something to change"
         seen = self._last_event(plan.name)
         self._client.execute_change_set(ChangeSetName=change_set, DisableRollback=not plan.exists)
-        status = self._follow(plan.name, seen)
+        status = self._follow(plan.name, plan.name, seen)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise self._failure(plan.name, seen)
         self.progress.done(plan.name, "updated" if plan.exists else "created", self.pace.now() - started)
@@ -136,7 +168,7 @@ class Stacks:
         self.progress.step(name, "deleting")
         seen = self._last_event(stack_id)
         self._client.delete_stack(StackName=stack_id)
-        if self._follow(stack_id, seen, name) != "DELETE_COMPLETE":
+        if self._follow(stack_id, name, seen) != "DELETE_COMPLETE":
             raise self._failure(stack_id, seen, name)
         self.progress.done(name, "deleted", self.pace.now() - started)
         return True
@@ -156,11 +188,23 @@ class Stacks:
             self.delete(name)
 
     def _continue_rollback(self, name: str) -> None:
-        stack = self._ended(name)
-        if stack is not None and stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
+        """Take a rollback that has failed to its end: as it is, else without the resources that it fails at."""
+        skipped: list[str] = []
+        for _ in range(_MOST_SKIPS):
             self.progress.step(name, "is UPDATE_ROLLBACK_FAILED: its rollback is continued first")
-            self._client.continue_update_rollback(StackName=name)
-            self._ended(name)
+            seen = self._last_event(name)
+            more = {"ResourcesToSkip": skipped} if skipped else {}
+            self._client.continue_update_rollback(StackName=name, **more)
+            if self._follow(name, name, seen) != "UPDATE_ROLLBACK_FAILED":
+                return
+            failed = [
+                event["LogicalResourceId"]
+                for event in self._events_after(name, seen)
+                if event["ResourceStatus"] == "UPDATE_FAILED" and event["LogicalResourceId"] != name
+            ]
+            skipped = sorted({*skipped, *failed})
+            self.progress.line(name, f"its rollback fails at {', '.join(skipped)}: what they are now is left as it is")
+        raise self._failure(name, seen)
 
     def _ended(self, name: str) -> Any | None:
         """Return a stack once no operation is under way on it (any more)."""
@@ -208,36 +252,69 @@ class Stacks:
             return None
         raise UserError(f"stack {name}", f"its change set failed: {reason}", "tidegate plan --debug")
 
+    def _standing(self, stack: Any) -> Standing:
+        body = self._client.get_template(StackName=stack["StackName"])["TemplateBody"]
+        if isinstance(body, str):  # somebody has deployed YAML, as `tidegate eject` writes it
+            from cfn_flip import to_json  # type: ignore[import-untyped]
+
+            body = json.loads(to_json(body))
+        parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+        return Standing(body, parameters)
+
     def _changes(self, change_set: str) -> Iterator[Change]:
         pages = self._client.get_paginator("describe_change_set").paginate(ChangeSetName=change_set)
         for page in pages:
             for change in page["Changes"]:
                 each = change["ResourceChange"]
                 replaced = each["Action"] == "Modify" and each.get("Replacement") in ("True", "Conditional")
-                properties = {
-                    detail["Target"].get("Name") or detail["Target"]["Attribute"] for detail in each.get("Details", [])
+                targets = [detail["Target"] for detail in each.get("Details", [])]
+                forcing = {
+                    target["Name"]
+                    for target in targets
+                    if "Name" in target and target.get("RequiresRecreation", "Never") != "Never"
                 }
                 yield Change(
                     "Replace" if replaced else each["Action"],
                     each["LogicalResourceId"],
                     each["ResourceType"],
-                    tuple(sorted(properties)),
+                    tuple(sorted({target.get("Name") or target["Attribute"] for target in targets})),
+                    tuple(sorted(forcing)) if replaced else (),
                 )
 
-    def _follow(self, stack: str, seen: str | None, title: str | None = None) -> str:
-        """Tell of each event as it comes; return the status in which the operation ended."""
+    def _follow(self, stack: str, title: str, seen: str | None) -> str:
+        """Tell of each event as it comes; return the status in which the operation ended.
+
+        Everything is read from the events, the stack's own among them: one call a look.
+        """
+        under_way: dict[str, float] = {}
 
         def ended() -> str | None:
             nonlocal seen
-            status = str(self._client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+            status = None
             for event in self._events_after(stack, seen):
                 seen = event["EventId"]
-                if event["LogicalResourceId"] != event["StackName"]:
-                    kind = event["ResourceType"].removeprefix("AWS::")
-                    self.progress.step(title or stack, f"{kind} {event['LogicalResourceId']} {event['ResourceStatus']}")
-            return None if status.endswith("_IN_PROGRESS") else status
+                if event["PhysicalResourceId"] == event["StackId"]:
+                    status = event["ResourceStatus"]
+                else:
+                    self._tell(title, event, under_way)
+            if under_way:
+                resource, since = min(under_way.items(), key=lambda item: item[1])
+                more = f", and {len(under_way) - 1} more" if len(under_way) > 1 else ""
+                self.progress.step(title, f"waits for {resource} ({self.pace.now() - since:.0f} s){more}")
+            return None if status is None or status.endswith("_IN_PROGRESS") else status
 
         return self.pace.until(ended)
+
+    def _tell(self, title: str, event: Any, under_way: dict[str, float]) -> None:
+        """Tell of one resource: that it is begun, or how it ended and how long it took."""
+        status = event["ResourceStatus"]
+        resource = f"{event['ResourceType'].removeprefix('AWS::')} {event['LogicalResourceId']}"
+        if status.endswith("_IN_PROGRESS"):
+            under_way.setdefault(resource, self.pace.now())
+            return
+        since = under_way.pop(resource, None)
+        took = "" if since is None else f" after {self.pace.now() - since:.0f} s"
+        self.progress.step(title, f"{resource} {status}{took}")
 
     def _last_event(self, stack: str) -> str | None:
         try:
@@ -269,3 +346,18 @@ class Stacks:
                 return StackError(what, why, "mend it, then tidegate up", kind, events[0]["Timestamp"])
         status = self._client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
         return UserError(f"stack {title or stack}", f"it ended as {status}", "tidegate up")
+
+
+def _written(name: str, template: Template) -> str:
+    """Return a template as text: for people, unless only what is for machines is short enough."""
+    body = str(template.to_json(indent=1))
+    if len(body) > _LONGEST_BODY:
+        body = template.to_json(indent=None, separators=(",", ":"))
+    if len(body) > _LONGEST_BODY:
+        why = f"its template has {len(body)} characters, and CloudFormation takes {_LONGEST_BODY}"
+        raise UserError(f"stack {name}", why, "make two apps of it: services that belong together in one tidegate.yml")
+    return body
+
+
+def _outputs(stack: Any | None) -> dict[str, str]:
+    return {} if stack is None else {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}

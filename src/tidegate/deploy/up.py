@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
+from typing import Any
 
 from tidegate.deploy.builds import Builds
 from tidegate.deploy.buildspec import check_buildspec
@@ -15,17 +16,20 @@ from tidegate.deploy.errors import UserError
 from tidegate.deploy.executions import Executions
 from tidegate.deploy.progress import StoppedError
 from tidegate.deploy.project import Project
-from tidegate.deploy.running import Running, running
+from tidegate.deploy.running import live_targets, running
 from tidegate.deploy.scaling import restore, with_drift
 from tidegate.deploy.secrets import missing_secrets
+from tidegate.deploy.source import Source
 from tidegate.deploy.stacks import StackError, StackPlan, Stacks
-from tidegate.template import names
+from tidegate.manifest import Stage
+from tidegate.template import names, places
 from tidegate.template.environment import environment_template
 from tidegate.template.image import image_template
 from tidegate.template.pipeline import pipeline_template
 from tidegate.template.service import service_template
+from tidegate.template.storage import artifacts_template
 
-REMOTE = "tidegate"
+_NONE_YET = "not-built-yet"  # the image in a plan for a service that has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Plans:
     """What would change, stack by stack, in the order in which they are made."""
 
     image: StackPlan
+    artifacts: dict[str, StackPlan]  # by the region that they are in
     environment: StackPlan
     services: dict[str, StackPlan]
     pipeline: StackPlan
@@ -40,7 +45,7 @@ class Plans:
     @property
     def all(self) -> list[StackPlan]:
         """Return the plans in order."""
-        return [self.image, self.environment, *self.services.values(), self.pipeline]
+        return [self.image, *self.artifacts.values(), self.environment, *self.services.values(), self.pipeline]
 
     @property
     def empty(self) -> bool:
@@ -54,7 +59,7 @@ class Deployment:
     def __init__(self, project: Project) -> None:
         self._project = project
         tags = {"tidegate:app": project.app}
-        self._stacks = Stacks(project.session, project.progress, project.pace, tags)
+        self._home = Stacks(project.home, project.progress, project.pace, tags)
         self._here = Stacks(
             project.session, project.progress, project.pace, {**tags, "tidegate:environment": project.environment}
         )
@@ -78,28 +83,84 @@ class Deployment:
                 "tidegate init, then git add buildspec.yml && git commit",
             )
         check_buildspec(project.repository.text("buildspec.yml"))
-        project.session.account()
-        for path, reference in missing_secrets(project):
-            command = f"tidegate secrets set {reference} --env {project.environment}"
-            raise UserError(path, f"there is no parameter {reference}", f"{command}, then tidegate up")
+        self._check_account()
+        for path, why, command in missing_secrets(project):
+            raise UserError(path, why, f"{command}, then tidegate up")
+        self._check_pipeline()
+
+    def _check_account(self) -> None:
+        """Raise `UserError` where the credentials are of another account than the manifest says."""
+        project = self._project
+        account, wanted = project.session.account(), project.manifest.place_of(project.environment).account
+        if wanted is not None and account != wanted:
+            why = f"it is {wanted}, and the credentials in use are of {account}"
+            raise UserError(
+                f"environments.{project.environment}.account", why, "name those of the account with --profile"
+            )
+
+    def _check_pipeline(self) -> None:
+        """Raise `UserError` where an environment that is no stage would take the pipeline from others."""
+        project = self._project
+        if project.environment in [stage.environment for stage in project.manifest.pipeline.stages]:
+            return
+        others = Executions(project).clusters() - {project.cluster}
+        known = {names.cluster(project.app, name): name for name in project.manifest.environment_names}
+        served = sorted(known[cluster] for cluster in others if cluster in known)
+        if served:
+            stages = ", ".join([*served, project.environment])
+            raise UserError(
+                f"pipeline {names.pipeline(project.app)}",
+                f"it deploys to {', '.join(served)}, and {project.environment} is none of its stages",
+                f"write pipeline: {{stages: [{stages}]}} in tidegate.yml",
+            )
 
     def plan(self) -> Plans:
         """Return what would change; nothing is changed."""
         project, manifest = self._project, self._project.manifest
+        at_home = manifest.at(project.stages[0].environment)
         return Plans(
-            image=self._stacks.plan(names.image_stack(project.app), image_template(manifest, project.stages)),
+            image=self._home.plan(names.image_stack(project.app), image_template(at_home, project.stages)),
+            artifacts={
+                region: self._artifacts(region, key=None) for region in places.other_regions(manifest, project.stages)
+            },
             environment=self._here.plan(
                 names.environment_stack(project.app, project.environment),
                 environment_template(manifest, project.environment),
             ),
             services={name: self._plan_service(name, None) for name in manifest.services},
-            pipeline=self._stacks.plan(names.pipeline_stack(project.app), pipeline_template(manifest, project.stages)),
+            pipeline=self._home.plan(names.pipeline_stack(project.app), pipeline_template(manifest, self._stages())),
         )
+
+    def _stages(self) -> list[Stage]:
+        """Return the stages that the pipeline can deploy to by now: an environment joins it with its own first `up`.
+
+        What is in another account cannot be seen from here, and is in it from the start.
+        """
+        project, manifest = self._project, self._project.manifest
+        here = manifest.place_of(project.environment)
+        found = []
+        for stage in project.stages:
+            place = manifest.place_of(stage.environment)
+            if stage.environment != project.environment and place.account == here.account:
+                stacks = replace(self._here, session=project.session.at(place.region))
+                if not all(
+                    stacks.standing(names.service_stack(project.app, stage.environment, name))
+                    for name in manifest.services
+                ):
+                    told = f"not up yet, so that the pipeline ends before it: tidegate up --env {stage.environment}"
+                    project.progress.line(f"environment {stage.environment}", told)
+                    continue
+            found.append(stage)
+        return found
 
     def discard(self, plans: Plans) -> None:
         """Forget plans that are not to be carried out."""
-        for plan in plans.all:
-            self._stacks.discard(plan)
+        for plan in plans.artifacts.values():
+            self._home.discard(plan)
+        for plan in (plans.image, plans.pipeline):
+            self._home.discard(plan)
+        for plan in (plans.environment, *plans.services.values()):
+            self._here.discard(plan)
 
     def run(self, plans: Plans) -> str | None:
         """Carry the plans out and return the address where the services answer (None: workers only)."""
@@ -118,32 +179,59 @@ class Deployment:
     def _images(self, plans: Plans) -> dict[str, str]:
         """Part 1: repositories, source and build; then an image for every service that has none yet."""
         project = self._project
-        clone_url = self._stacks.apply(plans.image)["SourceUrl"]
-        commit = project.repository.head()
-        project.repository.remember_remote(REMOTE, clone_url, f"tidegate git-credential --env {project.environment}")
-        images = {}
-        for name in project.manifest.services:
-            found = self._running(name)
-            if found is not None:
-                images[name] = found.image
-                continue
-            if not images:
-                project.repository.push(clone_url, project.manifest.source.branch, project.session)
-            images[name] = self._builds.first_image(name, commit, clone_url)
+        outputs = self._home.apply(plans.image)
+        for region, plan in plans.artifacts.items():
+            # a plan made before there was a key is made again, now with it
+            again = not plan.exists and names.KEY_PARAMETER in outputs
+            stacks = self._in_region(region)
+            stacks.apply(self._artifacts(region, outputs["ArtifactKeyArn"]) if again else plan)
+        source = Source(project, outputs)
+        source.remember()
+        runs = {name: plan.parameters[names.IMAGE_PARAMETER] for name, plan in plans.services.items() if plan.exists}
+        images = {name: image for name, image in runs.items() if image != _NONE_YET}
+        without = [name for name in plans.services if name not in images]
+        if without:
+            commit = project.repository.head()
+            source.ready()
+            revision = source.deliver(commit).revision
+            with ThreadPoolExecutor(thread_name_prefix="build") as pool:
+                builds = {
+                    name: pool.submit(self._builds.first_image, name, commit, source, revision) for name in without
+                }
+                images |= {name: build.result() for name, build in builds.items()}
         return images
 
+    def _artifacts(self, region: str, key: str | None) -> StackPlan:
+        """Return what would change of what the pipeline needs in another region than its own."""
+        project = self._project
+        template = artifacts_template(project.manifest, project.stages, region)
+        parameters = {}
+        if names.KEY_PARAMETER in template.parameters:
+            known = key or self._home.outputs(names.image_stack(project.app)).get("ArtifactKeyArn", "not-made-yet")
+            parameters[names.KEY_PARAMETER] = known
+        return self._in_region(region).plan(names.artifacts_stack(project.app), template, parameters)
+
+    def _in_region(self, region: str) -> Stacks:
+        return replace(self._home, session=self._project.home.at(region))
+
     def _services(self, plans: Plans, images: dict[str, str]) -> None:
-        """Part 2: task definitions and services, each with the image that it has or that was just built."""
-        for name, planned in plans.services.items():
-            # a plan made before there was an image is made again, now with it
-            plan = planned if planned.exists else self._plan_service(name, images[name])
-            try:
-                self._here.apply(plan)
-            except StackError as error:
-                raise self._explained(name, error) from error
-            if any(change.by_hand for change in plan.changes):
-                restore(self._project, name)
-                settle(self._project, name)
+        """Part 2: task definitions and services, all at once, each with the image that it has or that was built now."""
+        with ThreadPoolExecutor(thread_name_prefix="service") as pool:
+            made = [pool.submit(self._service, name, plan, images[name]) for name, plan in plans.services.items()]
+            for service in made:
+                service.result()
+
+    def _service(self, name: str, planned: StackPlan, image: str) -> None:
+        # a plan made before there was an image is made again, now with it
+        known = planned.parameters[names.IMAGE_PARAMETER] != _NONE_YET
+        plan = planned if known else self._plan_service(name, image)
+        try:
+            self._here.apply(plan)
+        except StackError as error:
+            raise self._explained(name, error) from error
+        if any(change.by_hand for change in plan.changes):
+            restore(self._project, name)
+            settle(self._project, name)
 
     def _explained(self, name: str, error: StackError) -> UserError:
         """Say why a service does not become stable, where its tasks tell."""
@@ -160,30 +248,41 @@ class Deployment:
 
     def _pipeline(self, plans: Plans) -> None:
         """Part 3: the pipeline; a new one runs at once, and has to succeed, even if another `up` has begun it."""
-        self._stacks.apply(plans.pipeline)
+        self._home.apply(plans.pipeline)
         executions = Executions(self._project)
         if not plans.pipeline.exists or executions.begins():
             executions.follow_first()
 
     def _plan_service(self, name: str, image: str | None) -> StackPlan:
         project = self._project
-        count = project.manifest.services[name].count
-        found = self._running(name)
+        service = project.manifest.services[name]
+        stack_name = names.service_stack(project.app, project.environment, name)
+        stack = self._here.standing(stack_name)
+        # what a stack that failed has left of a service is removed, and counts for nothing
+        found = None if stack is None else running(project, name)
         # what autoscaling has decided stands, within the manifest's bounds
-        desired = min(max(found.desired, count.min), count.max) if found else count.desired
+        desired = min(max(found.desired, service.count.min), service.count.max) if found else service.count.desired
         parameters = {
-            names.IMAGE_PARAMETER: found.image if found else image or "not-built-yet",
+            names.IMAGE_PARAMETER: found.image if found else image or _NONE_YET,
             names.COUNT_PARAMETER: str(desired),
         }
+        if service.deployment.shifts:
+            parameters[names.LIVE_PARAMETER] = live_targets(project, name) if found else names.PRIMARY
+        elif _shifted(stack) and live_targets(project, name) == names.ALTERNATE:
+            raise UserError(
+                f"services.{name}.deployment.strategy",
+                "its second group of targets serves now, and only a strategy that shifts requests has one",
+                "tidegate push once more with the strategy as it was, which moves the requests back",
+            )
         template = service_template(project.manifest, project.environment, name)
-        plan = self._here.plan(names.service_stack(project.app, project.environment, name), template, parameters)
-        return with_drift(project, name, found.desired, plan) if found else plan
+        plan = self._here.plan(stack_name, template, parameters, stack)
+        return plan if found is None else with_drift(project, name, found.desired, plan)
 
-    def _running(self, name: str) -> Running | None:
-        """Return what runs of a service; what a stack that failed has left of it is removed, and counts for nothing."""
-        project = self._project
-        stack = names.service_stack(project.app, project.environment, name)
-        return running(project, name) if self._here.stands(stack) else None
+
+def _shifted(stack: Any | None) -> bool:
+    """Return whether a service's stack has two groups of targets."""
+    parameters = [] if stack is None else stack.get("Parameters", [])
+    return any(each["ParameterKey"] == names.LIVE_PARAMETER for each in parameters)
 
 
 def _first_failure(
