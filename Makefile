@@ -1,5 +1,5 @@
 # The two commands of a fresh machine are `make demo` and `make test`; both install what is missing first.
-.PHONY: setup demo test faults check bench clean
+.PHONY: setup demo test faults matrix check bench clean
 
 setup:
 	@scripts/setup
@@ -7,11 +7,15 @@ setup:
 demo: setup
 	@scripts/demo
 
+# two at once, for most of a test's time is spent waiting
 test: setup
-	@.venv/bin/pytest
+	@.venv/bin/pytest -n 2 --dist loadfile
 
 faults: setup
 	@.venv/bin/pytest -m slow
+
+matrix: setup
+	@.venv/bin/pytest -m matrix -n 2
 
 check: setup
 	@.venv/bin/ruff format --check --quiet
@@ -20,7 +24,7 @@ check: setup
 	@.venv/bin/lint-imports --no-cache
 
 bench: setup
-	@for each in local_cloud command_line push_to_live; do PYTHONPATH=.:scripts .venv/bin/python -m benchmarks.$$each || exit 1; done
+	@for each in local_cloud command_line calls graph_depth push_to_live; do PYTHONPATH=.:scripts .venv/bin/python -m benchmarks.$$each || exit 1; done
 
 clean:
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
