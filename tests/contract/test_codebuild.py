@@ -64,7 +64,7 @@ def test_projects(cloud: Daemon) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"source": {"type": "GITHUB", "location": "https://x"}}, "does not offer codebuild source type GITHUB"),
+        ({"source": {"type": "GITLAB_SELF_MANAGED"}}, "does not offer codebuild source type GITLAB_SELF_MANAGED"),
         ({"source": {"type": "S3"}}, "location must be given"),
         ({"source": {"type": "NO_SOURCE"}}, "must have a buildspec"),
         ({"artifacts": {"type": "CODEPIPELINE"}}, "goes with source type CODEPIPELINE"),

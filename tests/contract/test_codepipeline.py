@@ -201,9 +201,9 @@ FAULTS: list[tuple[Any, str, str]] = [
     ),
     # known, and refused by name
     (
-        [("S", [action("G", "Source/CodeStarSourceConnection", outputs=["A"])]), ("T", [approval()])],
+        [("S", [action("G", "Source/ECR", {"RepositoryName": "r"}, outputs=["A"])]), ("T", [approval()])],
         "NotImplemented",
-        "CodeStarSourceConnection",
+        "Source provider ECR",
     ),
     ([("S", [source()]), ("T", [action("L", "Invoke/Lambda")])], "NotImplemented", "Invoke provider Lambda"),
     (
@@ -239,14 +239,13 @@ def test_more_that_is_refused(cloud: Daemon) -> None:
     for changes, code, message in (
         ({"artifactStore": None}, "ValidationException", "exactly one of artifactStore"),
         ({"artifactStore": None, "artifactStores": {"eu-west-1": store}}, "InvalidStructureException", "us-east-1"),
-        ({"artifactStore": {**store, "encryptionKey": {"id": "k", "type": "KMS"}}}, "NotImplemented", "encryptionKey"),
         ({"pipelineType": "V1", "executionMode": "QUEUED"}, "InvalidStructureException", "type V2"),
         ({"pipelineType": "V1", "variables": [{"name": "a"}]}, "InvalidStructureException", "type V2"),
         ({"stages": [good["stages"][0], {**good["stages"][1], **condition}]}, "NotImplemented", "beforeEntry"),
         (
             {"triggers": [{"providerType": "CodeStarSourceConnection", "gitConfiguration": {"sourceActionName": "S"}}]},
-            "NotImplemented",
-            "triggers",
+            "InvalidStructureException",
+            "Triggers for connection must reference a CodeStarSourceConnection action",
         ),
         (
             {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"},

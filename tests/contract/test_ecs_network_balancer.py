@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from typing import Any
 
 import pytest
 
 from tests.contract.test_ecs_services import Balanced
+from tests.contract.test_iam import trust
 from tests.daemon import Daemon
 from tests.fargate import until
 
@@ -55,4 +57,41 @@ def test_a_service_behind_a_network_balancer(balanced: NetworkBalanced) -> None:
     balanced.stable()
     until(lambda: balanced.said() == "v2")
     shown = balanced.elb.describe_target_health(TargetGroupArn=balanced.target_group)["TargetHealthDescriptions"]
+    assert [each["TargetHealth"]["State"] for each in shown] == ["healthy"]
+
+
+def test_connections_shift_from_one_target_group_to_the_other(balanced: NetworkBalanced) -> None:
+    group: dict[str, Any] = {"Name": "net2", "Protocol": "TCP", "Port": 8080, "VpcId": balanced.vpc, "TargetType": "ip"}
+    made = balanced.elb.create_target_group(**group, HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2)
+    other = made["TargetGroups"][0]["TargetGroupArn"]
+    (listener,) = balanced.elb.describe_listeners(LoadBalancerArn=balanced.balancer)["Listeners"]
+    groups = [{"TargetGroupArn": balanced.target_group, "Weight": 1}, {"TargetGroupArn": other, "Weight": 0}]
+    forward = [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+    balanced.elb.modify_listener(ListenerArn=listener["ListenerArn"], DefaultActions=forward)
+    document = trust(Service="ecs.amazonaws.com")
+    role = balanced.iam.create_role(RoleName="shift", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    statement = {"Effect": "Allow", "Action": "elasticloadbalancing:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    balanced.iam.put_role_policy(RoleName="shift", PolicyName="p", PolicyDocument=policy)
+    advanced = {
+        "alternateTargetGroupArn": other,
+        "productionListenerRule": listener["ListenerArn"],
+        "roleArn": role,
+    }
+    target = {"targetGroupArn": balanced.target_group, "containerName": "web", "containerPort": 8080}
+    balanced.ecs.create_service(
+        cluster="c",
+        serviceName="web",
+        taskDefinition=balanced.register(balanced.server(VERSION="v1")),
+        desiredCount=1,
+        networkConfiguration=balanced.network,
+        loadBalancers=[{**target, "advancedConfiguration": advanced}],
+        deploymentConfiguration={"strategy": "BLUE_GREEN"},
+    )
+    balanced.stable()
+    until(lambda: balanced.said() == "v1")
+    balanced.update(taskDefinition=balanced.register(balanced.server(VERSION="v2")))
+    balanced.stable()
+    until(lambda: balanced.said() == "v2")
+    shown = balanced.elb.describe_target_health(TargetGroupArn=other)["TargetHealthDescriptions"]
     assert [each["TargetHealth"]["State"] for each in shown] == ["healthy"]

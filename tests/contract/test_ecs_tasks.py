@@ -64,6 +64,16 @@ def test_limits_bind(fargate: Fargate) -> None:
     assert fargate.lines() == [str(512 << 20), "25000"]
 
 
+@pytest.mark.slow
+def test_a_container_is_restarted_by_its_policy(fargate: Fargate) -> None:
+    policy = {"enabled": True, "restartAttemptPeriod": 60, "ignoredExitCodes": [7]}
+    script = "echo up; if [ -e /tmp/again ]; then exit 7; fi; touch /tmp/again; sleep 61; exit 1"
+    arn = fargate.run(fargate.container("app", script, restartPolicy=policy))
+    task = fargate.wait_for(arn, "STOPPED", 100)
+    assert fargate.lines() == ["up", "up"]
+    assert task["containers"][0]["exitCode"] == 7
+
+
 def test_out_of_memory(fargate: Fargate) -> None:
     arn = fargate.run(fargate.container("app", "exec python3 -c 'x = bytearray(900 << 20)'"))
     task = fargate.wait_for(arn, "STOPPED")
@@ -201,6 +211,7 @@ def test_a_task_killed_with_the_daemon_is_told_of(own_cloud: Daemon) -> None:
         ({"container": {"essential": False}}, "at least one essential container"),
         ({"container": {"mountPoints": [{"sourceVolume": "v", "containerPath": "/v"}]}}, "Unknown volume 'v'"),
         ({"container": {"stopTimeout": 121}}, "a stopTimeout over 120 seconds"),
+        ({"container": {"restartPolicy": {"enabled": True, "restartAttemptPeriod": 9}}}, "must be between 60 and 1800"),
     ],
 )
 def test_wrong_task_definitions(fargate: Fargate, change: dict[str, Any], message: str) -> None:

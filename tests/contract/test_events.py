@@ -51,8 +51,11 @@ def test_what_is_refused(cloud: Daemon) -> None:
     events = cloud.client("events")
     with pytest.raises(ClientError, match="Event pattern is not valid"):
         events.put_rule(Name="r", EventPattern='{"source": "x"}')
-    with pytest.raises(ClientError, match="does not offer events:PutRule ScheduleExpression"):
-        events.put_rule(Name="r", ScheduleExpression="rate(1 hour)")
+    for wrong in ("rate(1 hours)", "at(2030-01-01T00:00:00)", "cron(0 0 * * * *)", "hourly"):
+        with pytest.raises(ClientError, match="Parameter ScheduleExpression is not valid"):
+            events.put_rule(Name="r", ScheduleExpression=wrong)
+    with pytest.raises(ClientError, match="EventPattern or ScheduleExpression must be specified"):
+        events.put_rule(Name="r")
     with pytest.raises(ClientError, match="does not offer events custom event buses"):
         events.put_rule(Name="r", EventPattern=PATTERN, EventBusName="mine")
     with pytest.raises(ClientError, match="does not offer events:CreateEventBus"):
@@ -62,6 +65,8 @@ def test_what_is_refused(cloud: Daemon) -> None:
         events.put_targets(Rule="r", Targets=[{"Id": "p", "Arn": PIPELINE}])
     with pytest.raises(ClientError, match="does not offer events:PutTargets target arn:aws:sqs"):
         events.put_targets(Rule="r", Targets=[{"Id": "q", "Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"}])
+    with pytest.raises(ClientError, match="EcsParameters is required"):
+        events.put_targets(Rule="r", Targets=[{"Id": "q", "Arn": f"arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/c"}])
 
 
 def test_put_events_answers_entry_by_entry(cloud: Daemon) -> None:

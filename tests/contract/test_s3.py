@@ -138,11 +138,16 @@ def test_settings_read_as_written(s3: Any) -> None:
 
 
 def test_what_is_not_offered_is_refused_by_name(s3: Any) -> None:
-    kms = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
-    with pytest.raises(ClientError, match="does not offer s3:PutBucketEncryption SSEAlgorithm aws:kms"):
-        s3.put_bucket_encryption(Bucket="bucket", ServerSideEncryptionConfiguration=kms)
-    with pytest.raises(ClientError, match="does not offer ServerSideEncryption aws:kms"):
-        s3.put_object(Bucket="bucket", Key="k", ServerSideEncryption="aws:kms")
+    twice = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms:dsse"}}]}
+    with pytest.raises(ClientError, match="does not offer s3:PutBucketEncryption SSEAlgorithm aws:kms:dsse"):
+        s3.put_bucket_encryption(Bucket="bucket", ServerSideEncryptionConfiguration=twice)
+    with pytest.raises(ClientError, match="does not offer ServerSideEncryption aws:kms:dsse"):
+        s3.put_object(Bucket="bucket", Key="k", ServerSideEncryption="aws:kms:dsse")
+    queue = {"QueueArn": "arn:aws:sqs:us-east-1:000000000000:q", "Events": ["s3:ObjectCreated:*"]}
+    with pytest.raises(ClientError, match="QueueConfigurations"):
+        s3.put_bucket_notification_configuration(
+            Bucket="bucket", NotificationConfiguration={"QueueConfigurations": [queue]}
+        )
     with pytest.raises(ClientError, match="does not offer StorageClass GLACIER"):
         s3.put_object(Bucket="bucket", Key="k", StorageClass="GLACIER")
     rule = {

@@ -264,6 +264,10 @@ class Caller:
         self.principal = principal
         self.region = region
 
+    def at(self, region: str) -> Caller:
+        """Return the same principal's hand in another region."""
+        return Caller(self._dispatcher, self.principal, region, self._conditions)
+
     async def __call__(self, service: str, operation: str, /, **request: Any) -> Any:
         """Call an operation (in snake case) and return its answer; raises `ServiceError`."""
         return await self._dispatcher.dispatch(self._context(), service, operation, request)
@@ -284,6 +288,10 @@ class RoleSession(Caller):
     ) -> None:
         super().__init__(dispatcher, principal, region)
         self.credentials = credentials
+
+    def authorize(self, action: str, resource: str) -> None:
+        """Return where the session may do what no operation here stands for; raise `ServiceError` where it may not."""
+        self._dispatcher.authorize(self._context(), action, resource)
 
 
 class Calls:

@@ -136,6 +136,7 @@ class Cloud:
             docker=Docker(settings.data_dir, settings.docker_host),
             docker_host=settings.docker_host,
             allows=lambda host: self._server.allows(host),
+            listen=lambda address: self._server.listen(address),
             credential=lambda access_key: iam.credential(access_key) or sts.credential(access_key),
             git_credential=iam.git_credential,
             resource_policies=resource_policies,
@@ -149,10 +150,11 @@ class Cloud:
         self.parts.routes[AUTHORITY_PATH] = Authority(certificates.authority, self.parts.allows)
         self.parts.routes[PREFIX] = Control(
             {
-                ("GET", "status"): self._status,
-                ("GET", "engine"): self._engine,
-                ("POST", "reset"): self._reset,
-                ("POST", "stop"): self._stop,
+                ("GET", "status"): lambda asked: self._status(),
+                ("GET", "engine"): lambda asked: self._engine(),
+                ("POST", "reset"): lambda asked: self._reset(),
+                ("POST", "stop"): lambda asked: self._stop(),
+                **self.parts.controls,
             },
             self.keys.token,
             self.keys.access_key,
@@ -161,7 +163,7 @@ class Cloud:
             clock,
         )
         gateway = Gateway(self.models, self.dispatcher, self.parts.credential, self.parts.allows, clock)
-        self._server = HttpServer(by_path(self.parts.routes, gateway), settings.port)
+        self._server = HttpServer(by_path(self.parts.routes, gateway, self.parts.sockets), settings.port)
         self._iam = iam
         self._ensure_administrator()
 

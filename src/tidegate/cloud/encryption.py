@@ -22,6 +22,32 @@ class DecryptionError(Exception):
     """What was encrypted cannot be read: the key file is another one, or the value is not this context's."""
 
 
+def new_key() -> bytes:
+    """Return a key, by unguessable chance."""
+    return os.urandom(_SIZE)
+
+
+def sealed(key: bytes, plain: bytes, context: bytes) -> bytes:
+    """Return what only the same key and context open again."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # here: a start needs it not
+
+    nonce = os.urandom(_NONCE)
+    return _VERSION + nonce + AESGCM(key).encrypt(nonce, plain, context)
+
+
+def opened(key: bytes, raw: bytes, context: bytes) -> bytes:
+    """Return what was sealed; raise `DecryptionError`."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    if raw[:1] != _VERSION:
+        raise DecryptionError("its form is not known")
+    try:
+        return AESGCM(key).decrypt(raw[1 : 1 + _NONCE], raw[1 + _NONCE :], context)
+    except (InvalidTag, ValueError) as error:
+        raise DecryptionError("the key does not open it") from error
+
+
 class DataKey:
     """The key of one data folder: made when it is first needed, read whenever it is."""
 
@@ -30,25 +56,15 @@ class DataKey:
 
     def encrypt(self, plain: bytes, context: str) -> str:
         """Return the ciphertext as base64; only `decrypt` with the same context gives it back."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # here: a start needs it not
-
-        nonce = os.urandom(_NONCE)
-        sealed = AESGCM(self._key()).encrypt(nonce, plain, context.encode())
-        return base64.b64encode(_VERSION + nonce + sealed).decode()
+        return base64.b64encode(sealed(self._key(), plain, context.encode())).decode()
 
     def decrypt(self, ciphertext: str, context: str) -> bytes:
         """Return what was encrypted; raise `DecryptionError`."""
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         try:
             raw = base64.b64decode(ciphertext)
-            if raw[:1] != _VERSION:
-                raise DecryptionError("its form is not known")
-            nonce, sealed = raw[1 : 1 + _NONCE], raw[1 + _NONCE :]
-            return AESGCM(self._key()).decrypt(nonce, sealed, context.encode())
-        except (InvalidTag, binascii.Error, ValueError) as error:
-            raise DecryptionError("the data folder's key does not open it") from error
+        except binascii.Error as error:
+            raise DecryptionError("its form is not known") from error
+        return opened(self._key(), raw, context.encode())
 
     def forget(self) -> None:
         """Remove the key: what it has encrypted is gone for good."""
@@ -70,7 +86,7 @@ class DataKey:
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(_SIZE))
+            file.write(new_key())
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._path)

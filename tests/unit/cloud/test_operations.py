@@ -11,7 +11,7 @@ from tidegate.cloud.daemon import Cloud, Settings
 SERVICES = Path(tidegate.cloud.__file__).parent / "services"
 # read by the gateway or by `paging` for all
 GENERAL = frozenset({"Marker", "MaxItems", "DryRun"})
-PACKAGES = {"application-autoscaling": "applicationautoscaling"}
+PACKAGES = {"application-autoscaling": "applicationautoscaling", "codestar-connections": "codeconnections"}
 
 
 def test_every_parameter_is_read_or_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tidegate.cloud.gateway.wire import HttpRequest, HttpResponse
 
 PREFIX = "/_tidegate/"
 
-Action = Callable[[], Awaitable[Mapping[str, Any]]]
+Action = Callable[[Mapping[str, str]], Awaitable[Mapping[str, Any]]]
 
 
 class Control:
@@ -34,7 +34,10 @@ class Control:
         allowed_host: Callable[[str], bool],
         clock: Clock,
     ) -> None:
-        """`actions` maps method and name (`("POST", "reset")`) to what is done; `administrator` is a key id."""
+        """`actions` maps method and name (`("POST", "reset")`) to what is done, by the request's query.
+
+        `administrator` is a key id.
+        """
         self._actions = actions
         self._token = token
         self._administrator = administrator
@@ -52,7 +55,7 @@ class Control:
             action = self._actions.get((request.method, request.path.removeprefix(PREFIX)))
             if action is None:
                 raise ServiceError("NotFound", f"{request.method} {request.path} is nothing here", 404)
-            status, answer = 200, await action()
+            status, answer = 200, await action(dict(request.query))
         except ServiceError as error:
             status, answer = error.status, {"error": error.code, "message": error.message}
         content = json.dumps(answer).encode()

@@ -17,7 +17,7 @@ from tidegate.cloud.gateway.protocols.rest_xml import RestRouter, RestXmlProtoco
 from tidegate.cloud.gateway.protocols.rpc_v2_cbor import CborProtocol
 from tidegate.cloud.gateway.wire import HttpRequest
 
-_CBOR_PATH = re.compile(r"^/service/(?P<service>[\w-]+)/operation/(?P<operation>\w+)$")
+_CBOR_PATH = re.compile(r"^/service/(?P<service>[\w.-]+)/operation/(?P<operation>\w+)$")
 
 # X-Amz-Target prefix -> botocore's name; a test holds it against the models
 TARGETS = {
@@ -32,6 +32,9 @@ TARGETS = {
     "CodePipeline_20150709": "codepipeline",
     "GraniteServiceVersion20100801": "cloudwatch",
     "Logs_20140328": "logs",
+    "TrentService": "kms",
+    "com.amazonaws.codeconnections.CodeConnections_20231201": "codeconnections",
+    "com.amazonaws.codestar.connections.CodeStar_connections_20191201": "codestar-connections",
     "secretsmanager": "secretsmanager",
 }
 # those that are asked by path

@@ -80,7 +80,8 @@ class HttpServer:
         config = uvicorn.Config(
             self._app,
             http="httptools",
-            ws="none",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -99,12 +100,23 @@ class _Server(uvicorn.Server):
         yield
 
 
-def by_path(routes: Mapping[str, App], default: App) -> App:
-    """Return an application that hands a request to the first route whose prefix its path starts with."""
+def by_path(routes: Mapping[str, App], default: App, sockets: Mapping[str, App]) -> App:
+    """Return an application that hands a request to the first route whose prefix its path starts with.
+
+    Websockets go to `sockets` alone, and are refused (403) everywhere else.
+    """
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"]
+        if scope["type"] == "websocket":
+            app = next((app for prefix, app in sockets.items() if path.startswith(prefix)), _no_socket)
+            await app(scope, receive, send)
+            return
         app = next((app for prefix, app in routes.items() if path.startswith(prefix)), default)
         await app(scope, receive, send)
 
     return application
+
+
+async def _no_socket(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "websocket.close"})

@@ -9,6 +9,7 @@ from tidegate.cloud.wiring.cloudformation import add_cloudformation
 from tidegate.cloud.wiring.cloudwatch import add_cloudwatch
 from tidegate.cloud.wiring.codebuild import add_codebuild
 from tidegate.cloud.wiring.codecommit import add_codecommit
+from tidegate.cloud.wiring.codeconnections import add_codeconnections
 from tidegate.cloud.wiring.codepipeline import add_codepipeline
 from tidegate.cloud.wiring.ec2 import add_ec2
 from tidegate.cloud.wiring.ecr import add_ecr
@@ -16,6 +17,7 @@ from tidegate.cloud.wiring.ecs import add_ecs
 from tidegate.cloud.wiring.elbv2 import add_elbv2
 from tidegate.cloud.wiring.events import add_events
 from tidegate.cloud.wiring.iam import add_iam_and_sts
+from tidegate.cloud.wiring.kms import add_kms
 from tidegate.cloud.wiring.logs import add_logs
 from tidegate.cloud.wiring.parts import Parts
 from tidegate.cloud.wiring.route53 import add_route53
@@ -32,11 +34,13 @@ SERVICES = (
     add_cloudwatch,
     add_codebuild,
     add_codecommit,
+    add_codeconnections,
     add_codepipeline,
     add_ec2,
     add_ecr,
     add_ecs,
     add_events,
+    add_kms,
     add_logs,
     add_route53,
     add_s3,

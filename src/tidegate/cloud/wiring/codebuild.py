@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tidegate.cloud.mirrors import FOLDER
+from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.planes.shell.shell import remove_all
 from tidegate.cloud.services.codebuild.api import BuildsApi, ProjectsApi
 from tidegate.cloud.services.codebuild.model import CodeBuildModel
 from tidegate.cloud.services.codebuild.reconciler import BuildHost, Builds
+from tidegate.cloud.services.codebuild.reconciler.mirrored import MirroredSources
+from tidegate.cloud.services.codebuild.reconciler.source import Origins
 from tidegate.cloud.wiring.parts import Parts
 
 _FOLDER = "builds"
@@ -19,13 +23,14 @@ def add_codebuild(parts: Parts) -> None:
     parts.dispatcher.register(
         "codebuild", ProjectsApi(model, parts.calls, parts.clock), BuildsApi(model, parts.calls, parts.clock)
     )
+    endpoint = f"http://{parts.endpoint}"
+    mirrors = GitRepositories(parts.data_dir / FOLDER)
     builds = Builds(
         model,
         parts.calls,
         parts.clock,
         BuildHost(parts.data_dir / _FOLDER, parts.docker_host),
-        f"http://{parts.endpoint}",
-        parts.region,
+        Origins(endpoint, parts.region, MirroredSources(mirrors, parts.calls, parts.clock, endpoint)),
         lambda key: parts.loop.enqueue("codebuild.build", key),
     )
     parts.loop.add("codebuild.build", builds.reconcile, keys=model.open_keys)

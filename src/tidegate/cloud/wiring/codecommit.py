@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from tidegate.cloud.git_http import GitOverHttp
 from tidegate.cloud.planes.git.objects import GitCommits, GitObjects
 from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.planes.git.smart_http import GitHttp
 from tidegate.cloud.services.codecommit import api as codecommit
 from tidegate.cloud.services.codecommit.model import CodeCommitModel
 from tidegate.cloud.services.codecommit.reconciler import References
-from tidegate.cloud.services.codecommit.smart_http import PREFIX as GIT_PREFIX
-from tidegate.cloud.services.codecommit.smart_http import GitOverHttp
+from tidegate.cloud.services.codecommit.smart_http import PREFIX, CodeCommitPlace
 from tidegate.cloud.wiring.parts import Parts
 
 
@@ -30,14 +30,11 @@ def add_codecommit(parts: Parts) -> None:
     parts.loop.add("codecommit.repository", references.reconcile, keys=references.keys)
     parts.loop.add("codecommit.change", references.publish, keys=model.change_keys)
     parts.loop.watch("codecommit.change", "codecommit.change")
-    parts.routes[GIT_PREFIX] = GitOverHttp(
-        model,
+    parts.routes[PREFIX] = GitOverHttp(
+        PREFIX,
+        lambda path: CodeCommitPlace(path, model, references.refresh, parts.calls),
         GitHttp(repositories),
-        references.refresh,
-        parts.calls,
+        parts.identities,
         parts.clock,
-        parts.credential,
-        parts.git_credential,
-        parts.allows,
     )
     parts.resets.append(repositories.clear)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from tidegate.cloud.services.ecs.api import ClustersApi, ServicesApi, TagsApi, TaskDefinitionsApi, TasksApi
-from tidegate.cloud.services.ecs.model import EcsModel, task_key_of
+from tidegate.cloud.services.ecs.api import (
+    CapacityApi,
+    ClustersApi,
+    ExecutionApi,
+    ProtectionApi,
+    ServiceDeploymentsApi,
+    ServicesApi,
+    TagsApi,
+    TaskDefinitionsApi,
+    TasksApi,
+)
+from tidegate.cloud.services.ecs.interruption import Interruptions
+from tidegate.cloud.services.ecs.model import DATA_CHANNEL, TASK_ENDPOINT, EcsModel, task_key_of
+from tidegate.cloud.services.ecs.reconciler.endpoint import TaskEndpoint
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher
 from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
 from tidegate.cloud.services.ecs.reconciler.metrics import Metrics
@@ -11,6 +23,7 @@ from tidegate.cloud.services.ecs.reconciler.network import TaskNetwork
 from tidegate.cloud.services.ecs.reconciler.roles import Roles
 from tidegate.cloud.services.ecs.reconciler.secrets import Secrets
 from tidegate.cloud.services.ecs.reconciler.service import ServiceReconciler
+from tidegate.cloud.services.ecs.reconciler.sessions import Sessions
 from tidegate.cloud.services.ecs.reconciler.standby import StandbyReconciler
 from tidegate.cloud.services.ecs.reconciler.task import TaskReconciler
 from tidegate.cloud.store import Key
@@ -25,15 +38,33 @@ def add_ecs(parts: Parts) -> None:
     parts.dispatcher.register(
         "ecs",
         ClustersApi(model),
+        CapacityApi(model),
         TaskDefinitionsApi(model, parts.calls, parts.clock, parts.endpoint),
         ServicesApi(model, parts.calls, parts.clock),
+        ServiceDeploymentsApi(model, parts.clock),
         TasksApi(model, parts.calls, parts.clock),
+        ProtectionApi(model, parts.clock),
+        ExecutionApi(model, parts.calls, parts.clock, parts.endpoint),
         TagsApi(model),
     )
     docker = parts.docker
     roles = Roles(model, parts.calls)
     shipper = LogShipper(model, docker.pods, roles)
-    launcher = Launcher(model, docker.pods, docker.images, roles, Secrets(roles), shipper, parts.endpoint, parts.region)
+    endpoint = TaskEndpoint(
+        model, parts.calls, parts.clock, docker.pods, roles, docker.endpoint, parts.listen, parts.port
+    )
+    parts.routes[TASK_ENDPOINT] = endpoint
+    launcher = Launcher(
+        model,
+        docker.pods,
+        docker.images,
+        roles,
+        Secrets(roles),
+        shipper,
+        endpoint,
+        parts.endpoint,
+        parts.region,
+    )
     network = TaskNetwork(parts.calls, docker.pods, docker.networks)
     tasks = TaskReconciler(
         model,
@@ -48,6 +79,9 @@ def add_ecs(parts: Parts) -> None:
     services = ServiceReconciler(model, parts.calls, parts.clock)
     standby = StandbyReconciler(model, parts.clock, docker.pods, network)
 
+    parts.controls["POST", "interrupt"] = Interruptions(model, parts.clock, parts.region).interrupt
+    parts.sockets[DATA_CHANNEL] = Sessions(model, docker.terminals, parts.clock, parts.allows)
+
     def task_keys() -> list[Key]:
         return [key for key, _ in model.tasks.items()]
 
@@ -56,6 +90,7 @@ def add_ecs(parts: Parts) -> None:
     parts.loop.add("ecs.standby", standby.reconcile, keys=standby.doubt)
     parts.loop.add("ecs.logs", shipper.reconcile, keys=model.writing_containers, workers=10_000)
     parts.loop.add("ecs.sweep", tasks.sweep)
+    parts.loop.add("ecs.endpoint", endpoint.open, keys=lambda: [_EVERYTHING] if model.writing_containers() else [])
     metrics = Metrics(model, parts.calls, parts.clock, docker.pods)
     parts.loop.add("ecs.metrics", metrics.reconcile, keys=lambda: [key for key, _ in model.services.items()])
     parts.loop.watch("ecs.service", "ecs.metrics")
@@ -65,6 +100,9 @@ def add_ecs(parts: Parts) -> None:
     parts.loop.watch("ecs.service", "ecs.standby")
     parts.loop.watch("ecs.standby", "ecs.service", lambda key: [key[:3]])
     parts.loop.watch("cloudwatch.alarm", "ecs.service", lambda key: model.services_of_alarm(key[0], key[1]))
+    parts.loop.watch("ecs.service-deployment", "ecs.service", lambda key: [key[:3]])
+    for kind in ("elbv2.rule", "elbv2.listener"):
+        parts.loop.watch(kind, "ecs.service", lambda key: model.services_of_rule(key[0], key[1]))
     parts.loop.watch("elbv2.target", "ecs.task", lambda key: model.tasks_at(key[0], key[2]))
     parts.loop.watch("elbv2.target", "ecs.service", lambda key: model.services_of_target_group(key[0], key[1]))
 

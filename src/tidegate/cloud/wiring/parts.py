@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tidegate.cloud.call import Calls, Credential, Dispatcher, Principal
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.git_http import Identities
 from tidegate.cloud.planes.docker import Docker
 from tidegate.cloud.reconcile import Loop
 from tidegate.cloud.store import Store
@@ -33,10 +34,21 @@ class Parts:
     docker: Docker
     docker_host: str | None  # the engine's address where the user named one
     allows: Callable[[str], bool]  # whether a Host header names this daemon
+    listen: Callable[[str], None]  # serve the one port at another address of this machine, too
     credential: Callable[[str], Credential | None]  # finds an access key
     git_credential: Callable[[str, str], Principal | None]  # whose service-specific credential it is
     resource_policies: dict[str, Callable[[str], str | None]] = field(default_factory=dict)  # by service in an ARN
     routes: dict[str, App] = field(default_factory=dict)  # path prefix -> what answers there, not the gateway
+    # method and name below `/_tidegate/` -> what the administrator can have done there, by the query
+    controls: dict[tuple[str, str], Callable[[Mapping[str, str]], Awaitable[Mapping[str, Any]]]] = field(
+        default_factory=dict
+    )
+    sockets: dict[str, App] = field(default_factory=dict)  # path prefix -> what takes websockets there
     background: dict[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)  # run until the end
     resets: list[Callable[[], None]] = field(default_factory=list)  # empty at once what lives outside the store
     stops: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # stop what runs outside the process
+
+    @property
+    def identities(self) -> Identities:
+        """Who may sign in to git."""
+        return Identities(self.credential, self.git_credential, self.allows)

@@ -1,4 +1,4 @@
-"""S3: its operations, its blobs, and lifecycles applied."""
+"""S3: its operations, its blobs, lifecycles applied, EventBridge told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tidegate.cloud.services.iam.policy import parse as parse_policy
 from tidegate.cloud.services.s3 import api as s3
 from tidegate.cloud.services.s3.blobs import Blobs
 from tidegate.cloud.services.s3.model import S3Model
-from tidegate.cloud.services.s3.reconciler import Lifecycle, Removal
+from tidegate.cloud.services.s3.reconciler import Announcer, Lifecycle, Removal
 from tidegate.cloud.wiring.parts import Parts
 
 
@@ -29,11 +29,13 @@ def add_s3(parts: Parts) -> None:
         s3.ListsApi(model),
     )
     parts.resource_policies["s3"] = model.policy_of
-    lifecycle, removal = Lifecycle(model, parts.clock), Removal(model, blobs)
+    lifecycle, removal, announcer = Lifecycle(model, parts.clock), Removal(model, blobs), Announcer(model, parts.calls)
     parts.loop.add("s3.lifecycle", lifecycle.reconcile, keys=lifecycle.keys)
     parts.loop.watch("s3.bucket", "s3.lifecycle")
     parts.loop.add("s3.removal", removal.reconcile, keys=removal.keys)
     parts.loop.watch("s3.removal", "s3.removal")
+    parts.loop.add("s3.notice", announcer.reconcile, keys=announcer.keys)
+    parts.loop.watch("s3.notice", "s3.notice")
     parts.resets.append(blobs.reset)
 
 

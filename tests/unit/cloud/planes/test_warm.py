@@ -51,11 +51,13 @@ class Program:
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
     made = Program(tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
         wait_for(lambda: made.run("pass")[1], lambda output: output != "plain\n")
         yield made
     finally:
         made.warm.close()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_status(program: Program) -> None:

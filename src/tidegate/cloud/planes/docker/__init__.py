@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from tidegate.cloud.planes.docker.endpoint import Endpoint
 from tidegate.cloud.planes.docker.engine import Engine
 from tidegate.cloud.planes.docker.images import Images
 from tidegate.cloud.planes.docker.networks import Networks
 from tidegate.cloud.planes.docker.pods import Pods
 from tidegate.cloud.planes.docker.purge import purge
 from tidegate.cloud.planes.docker.reach import Reach
+from tidegate.cloud.planes.docker.terminals import Terminals
 
 
 class Docker:
@@ -23,6 +25,8 @@ class Docker:
         self.networks = Networks(self.engine, self.reach)
         self.images = Images(self.engine)
         self.pods = Pods(self.engine, self.images, self.reach)
+        self.terminals = Terminals(self.engine)
+        self.endpoint = Endpoint(self.engine)
 
     async def purge(self, registries: Iterable[str]) -> None:
         """Remove everything that was made for this local cloud; see `planes.docker.purge`."""

@@ -64,18 +64,18 @@ class Pods:
         if ports and await self._published():
             config["ExposedPorts"] = {port: {} for port in ports}
             config["HostConfig"]["PortBindings"] = ports
-        await self._create(_name(spec.name, _PAUSE), config)
+        await self._create(container_name(spec.name, _PAUSE), config)
 
     async def open(self, spec: PodSpec) -> None:
         """Make the network namespace, with its address, of a pod that was created."""
-        await self._start(_name(spec.name, _PAUSE))
+        await self._start(container_name(spec.name, _PAUSE))
         if spec.ports and await self._published():
             self._reach.note_published(spec.network, spec.address, await self._ports(spec.name))
 
     async def add(self, pod: str, spec: ContainerSpec, image: str, log_driver: str = "json-file") -> None:
         """Create a container in a pod, from an image (its id) that the engine has; raise `ContainerError`."""
         host: dict[str, Any] = {
-            "NetworkMode": f"container:{_name(pod, _PAUSE)}",
+            "NetworkMode": f"container:{container_name(pod, _PAUSE)}",
             "ReadonlyRootfs": spec.read_only,
             "Init": spec.init,
             "LogConfig": {"Type": log_driver, "Config": _LOG_OPTIONS if log_driver == "json-file" else {}},
@@ -118,23 +118,23 @@ class Pods:
                 "Retries": spec.probe.retries,
                 "StartPeriod": spec.probe.start_period * 10**9,
             }
-        await self._create(_name(pod, spec.name), config)
+        await self._create(container_name(pod, spec.name), config)
 
     async def start(self, pod: str, container: str) -> None:
         """Start a container; one that runs stays as it is. Raise `ContainerError` where its command cannot run."""
-        await self._start(_name(pod, container))
+        await self._start(container_name(pod, container))
 
     async def stop(self, pod: str, container: str, *, grace: int) -> None:
         """Ask a container to end, by its image's stop signal or SIGTERM, and kill it after `grace` seconds."""
         with contextlib.suppress(NotFoundError):
             async with self._engine.client() as docker:
-                await docker.containers.container(_name(pod, container)).stop(t=grace)
+                await docker.containers.container(container_name(pod, container)).stop(t=grace)
 
     async def ensure_volumes(self, pod: str, names: Iterable[str]) -> dict[str, str]:
         """Return the engine's names of a pod's volumes, made now where they are missing."""
         made = {}
         for name in names:
-            made[name] = _name(pod, name)
+            made[name] = container_name(pod, name)
             labels = {**self._engine.labels, POD_LABEL: pod}
             async with self._engine.client() as docker:
                 await docker.volumes.create({"Name": made[name], "Labels": labels})  # type: ignore[no-untyped-call]
@@ -171,7 +171,7 @@ class Pods:
         rest = ""
         with contextlib.suppress(NotFoundError):
             async with self._engine.client() as docker:
-                stream = docker.containers.container(_name(pod, container)).log(
+                stream = docker.containers.container(container_name(pod, container)).log(
                     stdout=True, stderr=True, follow=True, **parameters
                 )
                 async for text in stream:
@@ -185,15 +185,21 @@ class Pods:
         if rest:
             yield _log_line(rest)
 
-    async def usage(self, pod: str, container: str) -> Usage | None:
-        """Return what a running container has used; None when it does not run."""
+    async def stats(self, pod: str, container: str) -> Mapping[str, Any]:
+        """Return what the engine measures of a container; nothing when it does not run."""
         try:
             async with self._engine.client() as docker:
-                sample = await docker._query_json(
-                    f"containers/{_name(pod, container)}/stats", params={"stream": "false", "one-shot": "true"}
+                found: Mapping[str, Any] = await docker._query_json(
+                    f"containers/{container_name(pod, container)}/stats",
+                    params={"stream": "false", "one-shot": "true"},
                 )
         except RefusedError:
-            return None
+            return {}
+        return found
+
+    async def usage(self, pod: str, container: str) -> Usage | None:
+        """Return what a running container has used; None when it does not run."""
+        sample = await self.stats(pod, container)
         memory = sample.get("memory_stats", {})
         if "usage" not in memory:
             return None
@@ -212,7 +218,7 @@ class Pods:
     async def _ports(self, pod: str) -> dict[int, tuple[str, int]]:
         """Return the ports of this machine that the engine gave a pod's."""
         async with self._engine.client() as docker:
-            found = await docker.containers.container(_name(pod, _PAUSE)).show()
+            found = await docker.containers.container(container_name(pod, _PAUSE)).show()
         return {
             int(name.partition("/")[0]): (bindings[0]["HostIp"], int(bindings[0]["HostPort"]))
             for name, bindings in found["NetworkSettings"]["Ports"].items()
@@ -253,7 +259,7 @@ class Pods:
     async def _state(self, pod: str, container: str) -> ContainerState | None:
         try:
             async with self._engine.client() as docker:
-                found = await docker.containers.container(_name(pod, container)).show()
+                found = await docker.containers.container(container_name(pod, container)).show()
         except NotFoundError:
             return None
         state = found["State"]
@@ -274,7 +280,8 @@ class Pods:
         )
 
 
-def _name(pod: str, container: str) -> str:
+def container_name(pod: str, container: str) -> str:
+    """Return what a pod's container is called on the engine."""
     return f"tidegate-{pod}-{container}"
 
 

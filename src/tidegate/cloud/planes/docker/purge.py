@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Iterable
 
+from tidegate.cloud.planes.docker.endpoint import NAME as ENDPOINT
 from tidegate.cloud.planes.docker.engine import OWNER_LABEL, Engine
 from tidegate.cloud.planes.docker.images import PAUSE_IMAGE, Images
 from tidegate.cloud.planes.docker.values import NotFoundError, RefusedError
@@ -15,8 +16,8 @@ from tidegate.cloud.planes.docker.values import NotFoundError, RefusedError
 async def purge(engine: Engine, registries: Iterable[str]) -> None:
     """Remove the containers, volumes and networks of the engine's owner, and the tags of its registries.
 
-    `registries` are the addresses that image names start with (`127.0.0.1:4650`). The pause image goes with the last
-    local cloud of the machine. Raises `EngineError` where the engine cannot be reached.
+    `registries` are the addresses that image names start with (`127.0.0.1:4650`). The pause image and the network of
+    the endpoint go with the last local cloud of the machine. Raises `EngineError` where the engine cannot be reached.
     """
     async with engine.client() as docker:
         containers = await docker.containers.list(all=1, filters=json.dumps(engine.filters))
@@ -41,3 +42,6 @@ async def purge(engine: Engine, registries: Iterable[str]) -> None:
     if not others:
         with contextlib.suppress(RefusedError):
             await images.remove(PAUSE_IMAGE)
+        with contextlib.suppress(RefusedError):
+            async with engine.client() as docker:
+                await (await docker.networks.get(ENDPOINT)).delete()

@@ -153,6 +153,13 @@ class GitObjects:
             )
         return changes
 
+    async def common(self, repository: str, one: str, other: str) -> str | None:
+        """Return the commit that two commits have both come from, or None."""
+        try:
+            return (await self._run(repository, "merge-base", "--end-of-options", one, other)).decode().strip()
+        except GitError:
+            return None
+
     def archive(self, repository: str, commit: str) -> AsyncIterator[bytes]:
         """Yield a commit as a zip: its files with their modes, no `.git`."""
         if not _OBJECT_ID.match(commit):

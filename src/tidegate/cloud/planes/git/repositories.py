@@ -30,6 +30,10 @@ class GitRepositories:
             raise GitError(f"{repository!r} is not the id of a repository")
         return self.root / f"{repository}.git"
 
+    def exists(self, repository: str) -> bool:
+        """Return whether a repository is there."""
+        return self.path(repository).exists()
+
     async def create(self, repository: str) -> None:
         """Make an empty repository, whole or not at all; one that is there stays as it is."""
         path = self.path(repository)

@@ -63,6 +63,19 @@ _OFFERED = (
         timeout=_HOUR,
     ),
     ActionType(
+        TypeName("Source", "CodeStarSourceConnection"),
+        inputs=_NONE,
+        outputs=_ONE,
+        keys={
+            "ConnectionArn": True,
+            "FullRepositoryId": True,
+            "BranchName": True,
+            "DetectChanges": False,
+            "OutputArtifactFormat": False,
+        },
+        timeout=_HOUR,
+    ),
+    ActionType(
         TypeName("Source", "S3"),
         inputs=_NONE,
         outputs=_ONE,
@@ -129,7 +142,6 @@ OFFERED: Mapping[TypeName, ActionType] = {each.name: each for each in _OFFERED}
 # what AWS has besides; a pipeline with one of these is refused by its name
 KNOWN = frozenset(
     {
-        TypeName("Source", "CodeStarSourceConnection"),
         TypeName("Source", "ECR"),
         TypeName("Source", "GitHub"),
         TypeName("Build", "ECRBuildAndPublish"),

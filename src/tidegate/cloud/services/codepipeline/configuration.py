@@ -6,6 +6,7 @@ Values that hold a variable (`#{…}`) are known only when the action runs, and 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ _NEEDED_BY_MODE = {
     "CHANGE_SET_EXECUTE": ("ChangeSetName",),
     "DELETE_ONLY": ("RoleArn",),
 }
+_CONNECTION = re.compile(r"^arn:aws(-[\w]+)*:(codeconnections|codestar-connections):[\w-]+:\d{12}:connection/[\w-]+$")
+_REPOSITORY = re.compile(r"^[\w.-]+(/[\w.-]+)+$")
 _ACLS = frozenset(
     {
         "private",
@@ -86,9 +89,26 @@ def _check_flags(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, s
 
 def _check_codecommit(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
     _check_flags(action, known, "PollForSourceChanges")
+    _check_format(action, known)
+
+
+def _check_connection(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
+    _check_flags(action, known, "DetectChanges")
+    _check_format(action, known)
+    for key in ("ConnectionArn", "FullRepositoryId", "BranchName"):
+        if key not in known:
+            raise _wrong(action, key, "a source action comes before every variable")
+    if not _CONNECTION.match(known["ConnectionArn"]):
+        raise _wrong(action, "ConnectionArn", "it must be the ARN of a connection")
+    if not _REPOSITORY.match(known["FullRepositoryId"]):
+        raise _wrong(action, "FullRepositoryId", "it must be the owner and the name of a repository: owner/name")
+
+
+def _check_format(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
     form = known.get("OutputArtifactFormat", "CODE_ZIP")
     if form == "CODEBUILD_CLONE_REF":
-        raise not_offered(f"codepipeline CodeCommit OutputArtifactFormat {form} (action {action['name']})")
+        provider = action["actionTypeId"]["provider"]
+        raise not_offered(f"codepipeline {provider} OutputArtifactFormat {form} (action {action['name']})")
     if form != "CODE_ZIP":
         raise _wrong(action, "OutputArtifactFormat", "it must be CODE_ZIP or CODEBUILD_CLONE_REF")
 
@@ -161,6 +181,7 @@ _Check = Callable[["t.ActionDeclarationOutputTypeDef", Mapping[str, str]], None]
 
 _CHECKS: Mapping[TypeName, _Check] = {
     TypeName("Source", "CodeCommit"): _check_codecommit,
+    TypeName("Source", "CodeStarSourceConnection"): _check_connection,
     TypeName("Source", "S3"): _check_s3_source,
     TypeName("Build", "CodeBuild"): _check_codebuild,
     TypeName("Test", "CodeBuild"): _check_codebuild,

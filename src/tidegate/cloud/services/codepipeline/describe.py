@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from tidegate.cloud.services.codepipeline.action_types import TypeName
 from tidegate.cloud.services.codepipeline.model import IN_PROGRESS, ActionRecord, ExecutionRecord
@@ -113,6 +114,17 @@ def console(region: str, path: str) -> str:
     return f"https://{region}.console.aws.amazon.com/{path}"
 
 
+def connected_url(region: str, configuration: Mapping[str, str], kind: str, value: str) -> str:
+    """Return the address through which the console leads to a branch or a commit of a connection's repository."""
+    query = {
+        "connectionArn": configuration["ConnectionArn"],
+        "referenceType": kind,
+        "FullRepositoryId": configuration["FullRepositoryId"],
+        kind.capitalize(): value,
+    }
+    return console(region, f"codesuite/settings/connections/redirect?{urlencode(query, safe=':/')}")
+
+
 def entity_url(action: t.ActionDeclarationOutputTypeDef, region: str) -> str | None:
     """Return the address of what an action works with, or None."""
     configuration = action["configuration"]
@@ -120,6 +132,8 @@ def entity_url(action: t.ActionDeclarationOutputTypeDef, region: str) -> str | N
     if kind == TypeName("Source", "CodeCommit"):
         place = f"{configuration['RepositoryName']}/browse/{quote(configuration['BranchName'], safe='')}/--/"
         return console(region, f"codecommit/home?region={region}#/repository/{place}")
+    if kind.provider == "CodeStarSourceConnection":
+        return connected_url(region, configuration, "BRANCH", configuration["BranchName"])
     if kind.provider == "CodeBuild":
         return console(region, f"codebuild/home?region={region}#/projects/{configuration['ProjectName']}/view")
     if kind.provider == "ECS":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
 from tidegate.cloud.services.codepipeline.action_types import TypeName
 from tidegate.cloud.services.codepipeline.configuration import is_true
+from tidegate.cloud.services.codepipeline.triggers import CONNECTION, connected_sources, is_connection
 from tidegate.cloud.store import Collection, Key, Store
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class PipelineRecord(TypedDict):
     executions: int  # how many were started
     entered: dict[str, str]  # stage -> the execution that entered it last
     seen: dict[str, str]  # source action -> the revision that was last run
+    heads: NotRequired[dict[str, dict[str, str]]]  # source action -> reference -> the commit that was last looked at
 
 
 class ActionRecord(TypedDict):
@@ -154,7 +156,7 @@ class CodePipelineModel:
             self.pipelines.put((region, name), record)
             self.versions.put((region, name, _padded(pipeline["version"])), pipeline)
             self._watch_nothing(region, name)
-            for action in polled_sources(pipeline):
+            for action in [*polled_sources(pipeline), *connected_sources(pipeline)]:
                 self.sources.put((*watched(action, region), region, name), {})
 
     def version(self, region: str, name: str, version: int) -> t.PipelineDeclarationOutputTypeDef | None:
@@ -171,7 +173,7 @@ class CodePipelineModel:
                     self.store.delete(collection.kind, key)
 
     def pipelines_of_source(self, provider: str, place: Key) -> list[Key]:
-        """Return the keys of the pipelines that watch a CodeCommit branch or an S3 object, by its record's key."""
+        """Return the keys of the pipelines that watch a place: a branch, a repository, an object."""
         return [key[-2:] for key, _ in self.sources.items(provider, *place) if key[1:-2] == place]
 
     def if_watching(self, key: Key) -> list[Key]:
@@ -179,9 +181,18 @@ class CodePipelineModel:
         record = self.pipelines.get(*key[:2])
         return [key[:2]] if record is not None and any(polled_sources(record["pipeline"])) else []
 
+    def if_connected(self, key: Key) -> list[Key]:
+        """Return the key of the pipeline that a key starts with, if pushes through a connection start that pipeline."""
+        record = self.pipelines.get(*key[:2])
+        return [key[:2]] if record is not None and connected_sources(record["pipeline"]) else []
+
     def watching_pipelines(self) -> list[Key]:
         """Return the keys of all pipelines that watch their sources."""
-        return sorted({key[-2:] for key, _ in self.sources.items()})
+        return sorted({key[-2:] for key, _ in self.sources.items() if key[0] != CONNECTION.provider})
+
+    def connected_pipelines(self) -> list[Key]:
+        """Return the keys of all pipelines that pushes through a connection start."""
+        return sorted({key[-2:] for key, _ in self.sources.items(CONNECTION.provider)})
 
     # executions
 
@@ -268,15 +279,17 @@ def find_stage(pipeline: t.PipelineDeclarationOutputTypeDef, name: str) -> t.Sta
 def polled_sources(
     pipeline: t.PipelineDeclarationOutputTypeDef,
 ) -> Iterator[t.ActionDeclarationOutputTypeDef]:
-    """Yield the source actions whose changes start the pipeline by themselves."""
+    """Yield the source actions that are polled: their changes start the pipeline without anybody telling it."""
     for action in pipeline["stages"][0]["actions"]:
-        if is_true(action["configuration"], "PollForSourceChanges", default=True):
+        if not is_connection(action) and is_true(action["configuration"], "PollForSourceChanges", default=True):
             yield action
 
 
 def watched(action: t.ActionDeclarationOutputTypeDef, region: str) -> Key:
     """Return the place that a source action takes its revision from."""
     configuration = action["configuration"]
+    if is_connection(action):
+        return (CONNECTION.provider, configuration["FullRepositoryId"].lower())
     if _provider(action) == TypeName("Source", "CodeCommit"):
         return ("CodeCommit", region, configuration["RepositoryName"], configuration["BranchName"])
     return ("S3", configuration["S3Bucket"], configuration["S3ObjectKey"])

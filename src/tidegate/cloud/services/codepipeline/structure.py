@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.codepipeline.action_types import KNOWN, OFFERED, ActionType, Bounds, TypeName
 from tidegate.cloud.services.codepipeline.configuration import check_configuration, invalid_action
+from tidegate.cloud.services.codepipeline.triggers import check_triggers
 from tidegate.cloud.services.codepipeline.variables import DECLARED, RESERVED, references
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def check(pipeline: t.PipelineDeclarationOutputTypeDef, region: str) -> None:
             _check_action(action, region)
     _check_artifacts(pipeline)
     _check_namespaces(pipeline)
+    check_triggers(pipeline)
 
 
 def action_type(action: t.ActionDeclarationOutputTypeDef) -> ActionType:
@@ -67,11 +69,9 @@ def action_type(action: t.ActionDeclarationOutputTypeDef) -> ActionType:
     return OFFERED[TypeName(action["actionTypeId"]["category"], action["actionTypeId"]["provider"])]
 
 
-def artifact_bucket(pipeline: t.PipelineDeclarationOutputTypeDef, region: str) -> str:
-    """Return the name of the bucket that a pipeline keeps its artifacts in."""
-    if "artifactStores" in pipeline:
-        return pipeline["artifactStores"][region]["location"]
-    return pipeline["artifactStore"]["location"]
+def artifact_store(pipeline: t.PipelineDeclarationOutputTypeDef, region: str) -> t.ArtifactStoreTypeDef:
+    """Return where a pipeline keeps its artifacts in a region."""
+    return pipeline["artifactStores"][region] if "artifactStores" in pipeline else pipeline["artifactStore"]
 
 
 def _wrong(message: str) -> ServiceError:
@@ -84,13 +84,9 @@ def _check_store(pipeline: t.PipelineDeclarationOutputTypeDef, region: str) -> N
     stores = pipeline["artifactStores"] if "artifactStores" in pipeline else {region: pipeline["artifactStore"]}
     if region not in stores:
         raise _wrong(f"artifactStores has no artifact store for the pipeline's region {region}")
-    if any("encryptionKey" in store for store in stores.values()):
-        raise not_offered("codepipeline artifactStore encryptionKey")
 
 
 def _check_type(pipeline: t.PipelineDeclarationOutputTypeDef) -> None:
-    if pipeline.get("triggers"):
-        raise not_offered("codepipeline triggers (they are for the provider CodeStarSourceConnection alone)")
     if pipeline["pipelineType"] != "V1":
         return
     if pipeline.get("variables"):

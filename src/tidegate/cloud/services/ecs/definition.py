@@ -19,6 +19,8 @@ _MOST_CONTAINERS = 10
 _MOST_FILES = 10  # environment files of a container
 _LONGEST_STOP = 120  # seconds that Fargate lets a container take to end
 _EPHEMERAL = range(21, 201)  # GiB
+_RESTART_PERIODS = range(60, 1801)  # seconds
+_MOST_EXIT_CODES = 50
 _AWSLOGS_REQUIRED = ("awslogs-group", "awslogs-region", "awslogs-stream-prefix")
 _NOT_ON_FARGATE = {
     "links": "links",
@@ -125,6 +127,14 @@ def _check_container(request: Mapping[str, Any], container: Mapping[str, Any]) -
         if request.get("networkMode") == "awsvpc" and host not in (0, number):
             raise _invalid("When networkMode=awsvpc, the host ports and container ports in port mappings must match.")
     _check_secrets(container)
+    policy = container.get("restartPolicy", {})
+    if policy.get("restartAttemptPeriod", _RESTART_PERIODS.start) not in _RESTART_PERIODS:
+        raise _invalid(
+            f"Invalid 'restartPolicy.restartAttemptPeriod' for container '{name}': it must be between "
+            f"{_RESTART_PERIODS.start} and {_RESTART_PERIODS.stop - 1} seconds."
+        )
+    if len(policy.get("ignoredExitCodes", [])) > _MOST_EXIT_CODES:
+        raise _invalid(f"Container '{name}' can have at most {_MOST_EXIT_CODES} 'restartPolicy.ignoredExitCodes'.")
     probe = container.get("healthCheck")
     if probe is not None and (not probe["command"] or probe["command"][0] not in ("CMD", "CMD-SHELL", "NONE")):
         raise _invalid(f"Invalid 'healthCheck.command' for container '{name}': it starts with CMD or CMD-SHELL.")

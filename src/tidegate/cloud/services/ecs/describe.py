@@ -24,7 +24,8 @@ def described_service(model: EcsModel, region: str, record: ServiceRecord) -> di
     service = record["service"]
     cluster = service["clusterArn"].rpartition("/")[2]
     tasks = list(model.service_tasks(region, cluster, service["serviceName"]).values())
-    running, pending = _count(tasks)
+    running, pending = count(tasks)
+    deployments = service["serviceArn"].replace(":service/", ":service-deployment/")
     newest = record["deployments"][0] if record["deployments"] else None
     return {
         **service,
@@ -33,12 +34,13 @@ def described_service(model: EcsModel, region: str, record: ServiceRecord) -> di
         "deployments": [_deployment(record, each, tasks) for each in record["deployments"]],
         "events": record["events"],
         **({} if newest is None else {"currentServiceRevisions": _revisions(record, tasks)}),
+        **({"currentServiceDeployment": f"{deployments}/{record['current']}"} if "current" in record else {}),
     }
 
 
 def _deployment(record: ServiceRecord, deployment: DeploymentRecord, tasks: Iterable[TaskRecord]) -> dict[str, Any]:
     own = [task for task in tasks if task.get("deployment") == deployment["id"]]
-    running, pending = _count(own)
+    running, pending = count(own)
     described: dict[str, Any] = {
         "id": deployment["id"],
         "status": deployment["status"],
@@ -55,16 +57,17 @@ def _deployment(record: ServiceRecord, deployment: DeploymentRecord, tasks: Iter
         "rolloutState": deployment["rollout"],
         "rolloutStateReason": deployment["reason"],
     }
-    for member in ("launchType", "capacityProviderStrategy"):
-        if member in record["service"]:
-            described[member] = record["service"][member]
+    if deployment["providers"]:
+        described["capacityProviderStrategy"] = deployment["providers"]
+    else:
+        described["launchType"] = "FARGATE"
     return described
 
 
 def _revisions(record: ServiceRecord, tasks: Iterable[TaskRecord]) -> list[t.ServiceCurrentRevisionSummaryTypeDef]:
     revisions: list[t.ServiceCurrentRevisionSummaryTypeDef] = []
     for deployment in record["deployments"]:
-        running, pending = _count([task for task in tasks if task.get("deployment") == deployment["id"]])
+        running, pending = count([task for task in tasks if task.get("deployment") == deployment["id"]])
         if running or pending:
             revisions.append(
                 {
@@ -77,7 +80,7 @@ def _revisions(record: ServiceRecord, tasks: Iterable[TaskRecord]) -> list[t.Ser
     return revisions
 
 
-def _count(tasks: Iterable[TaskRecord]) -> tuple[int, int]:
+def count(tasks: Iterable[TaskRecord]) -> tuple[int, int]:
     """Return how many tasks run, those that are being stopped included, and how many are on their way to running."""
     running = pending = 0
     for task in tasks:

@@ -22,14 +22,19 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container as it is. `health` is starting, healthy, unhealthy, or None without a health check."""
+    """A container as it is. `health` is starting, healthy, unhealthy, or None without a health check.
+
+    `ran` is for how many seconds one that has exited had run.
+    """
 
     stage: Stage
     exit_code: int | None = None
     health: str | None = None
+    ran: float = 0.0
 
 
 _ABSENT = Container(Stage.ABSENT)
+_RESTART_PERIOD = 300  # seconds that a container must run before it can be restarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,25 @@ def next_starts(definitions: Sequence[Mapping[str, Any]], actual: Mapping[str, C
         else:
             waiting = True
     return Next(tuple(start), ready=not start and not waiting)
+
+
+def restarts(definitions: Sequence[Mapping[str, Any]], actual: Mapping[str, Container]) -> list[str]:
+    """Return the containers that have exited and are started again, by their restart policies.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-restart-policy.html: one that did not run for
+    the policy's period ends as it would without one.
+    """
+    found = []
+    for definition in definitions:
+        policy, container = definition.get("restartPolicy", {}), actual.get(definition["name"], _ABSENT)
+        if (
+            policy.get("enabled")
+            and container.stage is Stage.EXITED
+            and container.exit_code not in policy.get("ignoredExitCodes", ())
+            and container.ran >= policy.get("restartAttemptPeriod", _RESTART_PERIOD)
+        ):
+            found.append(str(definition["name"]))
+    return found
 
 
 def ended(definitions: Sequence[Mapping[str, Any]], actual: Mapping[str, Container]) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
 from tidegate.cloud.store import Collection, Key, Store
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 DEFAULT_CLUSTER = "default"
 MOST_EVENTS = 100
+TASK_ENDPOINT = "/_ecs/"  # below it tasks find their credentials and metadata
+DATA_CHANNEL = "/v1/data-channel/"  # below it are the sessions of ECS Exec
+HISTORY = timedelta(days=90)  # service deployments and revisions can be described that long
 
 # statuses of clusters, services and deployments; of rollouts; of tasks
 PRIMARY: Final = "PRIMARY"
@@ -31,6 +35,15 @@ DEACTIVATING: Final = "DEACTIVATING"
 STOPPING: Final = "STOPPING"
 DEPROVISIONING: Final = "DEPROVISIONING"
 STOPPED: Final = "STOPPED"
+
+# statuses of service deployments: under way, being ended, over
+SUCCESSFUL: Final = "SUCCESSFUL"
+STOP_REQUESTED: Final = "STOP_REQUESTED"
+ROLLBACK_REQUESTED: Final = "ROLLBACK_REQUESTED"
+ROLLBACK_IN_PROGRESS: Final = "ROLLBACK_IN_PROGRESS"
+ROLLBACK_SUCCESSFUL: Final = "ROLLBACK_SUCCESSFUL"
+ROLLBACK_FAILED: Final = "ROLLBACK_FAILED"
+ONGOING = (PENDING, IN_PROGRESS, STOP_REQUESTED, ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS)
 
 # states of a network that stands by
 OPENING: Final = "OPENING"
@@ -55,7 +68,9 @@ class DeploymentRecord(TypedDict):
     """One deployment of a service: what its tasks are made of, and how far it has come.
 
     `failed` counts the tasks that failed one after the other, `images` the digests that the first task's images had,
-    which all later ones use (version consistency).
+    which all later ones use (version consistency). It is the scheduler's side of a *service revision*. Where requests
+    are shifted, its tasks are in the `alternate` target groups or in the others, and were last to get `traffic` and
+    `test_traffic` percent of the requests.
     """
 
     id: str  # ecs-svc/0123456789012345678
@@ -74,6 +89,58 @@ class DeploymentRecord(TypedDict):
     watched: NotRequired[bool]  # by alarms: not where one was raised before it began
     arrived_at: NotRequired[datetime]  # when all its tasks, and no others, served for the first time
     images: dict[str, str]
+    balancers: list[t.LoadBalancerTypeDef]
+    providers: list[t.CapacityProviderStrategyItemTypeDef]
+    alternate: bool
+    traffic: float
+    test_traffic: float
+
+
+class ServiceDeploymentRecord(TypedDict):
+    """A service deployment, from its beginning to its end: the way from some revisions to another, and maybe back.
+
+    `deployment` is AWS's shape; the counts of its tasks are counted while it goes on, and stay as they were at its end.
+    `target` and `sources` are the ids of deployments (`ecs-svc/…`).
+    """
+
+    deployment: t.ServiceDeploymentTypeDef
+    target: str
+    sources: list[str]
+    shift: NotRequired[ShiftRecord]
+    error: NotRequired[str]  # why the load balancer could not be told
+    ended_by: NotRequired[str]  # the name of a `plan.Cause`
+    failures: NotRequired[int]  # tasks that had failed by then
+    alarms: NotRequired[list[str]]  # those that were raised then
+
+
+class ShiftRecord(TypedDict):
+    """How far requests have been shifted: see `plan.Shift`. `source` is the deployment that they come from."""
+
+    source: str | None
+    since: datetime
+    step: int
+    moved_at: NotRequired[datetime]
+
+
+class ServiceRevisionRecord(TypedDict):
+    """A service revision as AWS shows it, and the id of its deployment."""
+
+    revision: t.ServiceRevisionTypeDef
+    deployment: str
+
+
+class SessionRecord(TypedDict):
+    """A command that somebody may run in a container: who brings the token, in time, and once.
+
+    `token` is the token's SHA-256, in hexadecimal.
+    """
+
+    token: str
+    expires: datetime
+    cluster: str
+    task: str
+    container: str
+    command: str
 
 
 class ServiceRecord(TypedDict):
@@ -83,6 +150,7 @@ class ServiceRecord(TypedDict):
     deployments: list[DeploymentRecord]
     events: list[t.ServiceEventTypeDef]
     last_completed: NotRequired[DeploymentRecord]  # the one to roll back to
+    current: NotRequired[str]  # the id of its service deployment: the one that goes on, or was the last
     steady: bool  # whether its steady state has been told
     tokens: dict[str, str]  # client tokens that made it
 
@@ -93,6 +161,7 @@ class Registration(TypedDict):
     target_group: str
     container: str
     port: int
+    role: NotRequired[str]  # as which it is registered, where the service names one
 
 
 class TaskRecord(TypedDict):
@@ -110,12 +179,14 @@ class TaskRecord(TypedDict):
     service: NotRequired[str]
     deployment: NotRequired[str]
     token: NotRequired[str]  # the client token that it was run with
+    secret: NotRequired[str]  # what its containers prove with that they are its own
     images: dict[str, str]  # container -> digest to use instead of the tag
     registrations: list[Registration]
     registered: bool
     draining: bool
     counted: bool
     was_healthy: bool
+    protected_until: NotRequired[datetime]
 
 
 class StandbyRecord(TypedDict):
@@ -137,7 +208,10 @@ class EcsModel:
         self.revisions: Collection[int] = Collection(store, "ecs.latest-revision")
         self.services: Collection[ServiceRecord] = Collection(store, "ecs.service")
         self.tasks: Collection[TaskRecord] = Collection(store, "ecs.task")
+        self.service_deployments: Collection[ServiceDeploymentRecord] = Collection(store, "ecs.service-deployment")
+        self.service_revisions: Collection[ServiceRevisionRecord] = Collection(store, "ecs.service-revision")
         self.standby: Collection[StandbyRecord] = Collection(store, "ecs.standby")
+        self.sessions: Collection[SessionRecord] = Collection(store, "ecs.session")
         self.log_positions: Collection[datetime] = Collection(store, "ecs.log-position")
         self.settings: Collection[str] = Collection(store, "ecs.account-setting")
 
@@ -169,8 +243,38 @@ class EcsModel:
         return [
             key
             for key, record in self.services.items(region)
-            if any(each.get("targetGroupArn") == target_group for each in record["service"].get("loadBalancers", []))
+            if any(target_group in target_groups(each) for each in record["service"].get("loadBalancers", []))
         ]
+
+    def services_of_rule(self, region: str, arn: str) -> list[Key]:
+        """Return the keys of the services whose requests a listener rule, or a listener, shares out."""
+        return [
+            key
+            for key, record in self.services.items(region)
+            if any(
+                arn in each.get("advancedConfiguration", {}).values()
+                for each in record["service"].get("loadBalancers", [])
+            )
+        ]
+
+    def current(self, key: Key, record: ServiceRecord) -> ServiceDeploymentRecord | None:
+        """Return a service's service deployment: the one that goes on, or was the last."""
+        return self.service_deployments.get(*key, record["current"]) if "current" in record else None
+
+    def forget_history(self, key: Key, before: datetime | None = None) -> None:
+        """Forget a service's service deployments from before a moment (None: all), and revisions nobody refers to."""
+        kept = set()
+        for at, each in self.service_deployments.items(*key):
+            if before is None or each["deployment"]["createdAt"] < before:
+                self.service_deployments.delete(*at)
+            else:
+                kept |= {each["target"], *each["sources"]}
+        service = self.services.get(*key)
+        if service is not None and before is not None:
+            kept |= {each["id"] for each in service["deployments"]}
+        for at, revision in self.service_revisions.items(*key):
+            if revision["deployment"] not in kept:
+                self.service_revisions.delete(*at)
 
     def services_of_alarm(self, region: str, alarm: str) -> list[Key]:
         """Return the keys of the services whose deployments an alarm ends."""
@@ -249,6 +353,17 @@ def pod_name(key: Key) -> str:
 def task_key_of(pod: str) -> Key:
     """Return the key of the task that a pod is."""
     return tuple(pod.split("."))
+
+
+def target_groups(balancer: Mapping[str, Any]) -> list[str]:
+    """Return the ARNs of the target groups that a service's load balancer entry names."""
+    named = (balancer.get("targetGroupArn"), balancer.get("advancedConfiguration", {}).get("alternateTargetGroupArn"))
+    return [arn for arn in named if arn]
+
+
+def is_ongoing(record: ServiceDeploymentRecord | None) -> bool:
+    """Return whether there is a service deployment that is not over."""
+    return record is not None and record["deployment"]["status"] in ONGOING
 
 
 def primary(record: ServiceRecord) -> DeploymentRecord:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.services.ecs.model import PROVISIONING, RUNNING, Registration, TaskRecord, task_arn
 from tidegate.cloud.services.ecs.sizes import cpu_units, memory_mib
+from tidegate.cloud.services.ecs.traffic import groups_of
 
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
@@ -26,8 +27,12 @@ def new_task(
     tags: Sequence[t.TagTypeDef] = (),
     provider: str | None = None,
     platform_version: str = "1.4.0",
+    executable: bool = False,
 ) -> TaskRecord:
-    """Return the record of a task that is to be started: desired RUNNING, last PROVISIONING."""
+    """Return the record of a task that is to be started: desired RUNNING, last PROVISIONING.
+
+    `executable`: commands may be executed in it.
+    """
     overrides = overrides or {}
     arn = task_arn(cluster_arn, task_id)
     cpu = overrides.get("cpu", definition["cpu"])
@@ -45,6 +50,8 @@ def new_task(
         }
         for each in definition["containerDefinitions"]
     ]
+    for container in containers if executable else ():
+        container["managedAgents"] = [{"name": "ExecuteCommandAgent", "lastStatus": "PENDING"}]
     default: t.EphemeralStorageTypeDef = {"sizeInGiB": 20}
     storage = definition.get("ephemeralStorage", default)
     kept: t.TaskOverrideOutputTypeDef = {
@@ -69,7 +76,7 @@ def new_task(
         "createdAt": now,
         "desiredStatus": RUNNING,
         "lastStatus": PROVISIONING,
-        "enableExecuteCommand": False,
+        "enableExecuteCommand": executable,
         "group": group,
         "healthStatus": "UNKNOWN",
         "platformVersion": platform_version,
@@ -98,12 +105,21 @@ def new_task(
     }
 
 
-def registrations(balancers: Sequence[Mapping[str, Any]]) -> list[Registration]:
-    """Return where a service's task is to be registered."""
-    return [
-        {"target_group": each["targetGroupArn"], "container": each["containerName"], "port": each["containerPort"]}
-        for each in balancers
-    ]
+def registrations(balancers: Sequence[Mapping[str, Any]], *, alternate: bool = False) -> list[Registration]:
+    """Return where a service's task is to be registered; `alternate`: in the other one of two target groups."""
+    found = []
+    for each in balancers:
+        entry: Registration = {
+            "target_group": each["targetGroupArn"],
+            "container": each["containerName"],
+            "port": each["containerPort"],
+        }
+        if "advancedConfiguration" in each:
+            entry["target_group"] = groups_of(each, alternate=alternate)[0]
+            if "roleArn" in each["advancedConfiguration"]:
+                entry["role"] = each["advancedConfiguration"]["roleArn"]
+        found.append(entry)
+    return found
 
 
 def choose_provider(strategy: Sequence[Mapping[str, Any]], running: Mapping[str, int]) -> str | None:

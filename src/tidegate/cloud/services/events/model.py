@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from tidegate.cloud.store import Collection, Key, Store
 
@@ -17,6 +17,8 @@ class RuleRecord(TypedDict):
     rule: t.RuleTypeDef
     tags: dict[str, str]
     targets: dict[str, t.TargetTypeDef]
+    since: NotRequired[datetime]  # of one with a schedule: when it began to count
+    told: NotRequired[datetime]  # for when it was last due
 
 
 class DeliveryRecord(TypedDict):
@@ -50,3 +52,22 @@ class EventsModel:
     def delivery_keys(self) -> list[Key]:
         """Return all that is on its way."""
         return [key for key, _ in self.deliveries.items()]
+
+    def rule_keys(self) -> list[Key]:
+        """Return the keys of all rules."""
+        return [key for key, _ in self.rules.items()]
+
+    def send(self, region: str, record: RuleRecord, event: dict[str, Any], now: datetime) -> None:
+        """Have an event delivered to all targets of a rule."""
+        rule = record["rule"]
+        for target in record["targets"].values():
+            key = (region, event["id"], rule["Name"], target["Id"])
+            delivery: DeliveryRecord = {
+                "event": event,
+                "rule": rule["Arn"],
+                "target": target,
+                "accepted": now,
+                "attempts": 0,
+                "due": now,
+            }
+            self.deliveries.put(key, delivery)

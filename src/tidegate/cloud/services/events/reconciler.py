@@ -1,4 +1,4 @@
-"""Delivers events to targets, again and again for as long as the target's retry policy says.
+"""Delivers events to targets, again and again for as long as the target's retry policy says; and what is scheduled.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 """
@@ -9,18 +9,20 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.services.events.model import DeliveryRecord, EventsModel
+from tidegate.cloud.schedule import next_after, parse
+from tidegate.cloud.services.events.model import DeliveryRecord, EventsModel, RuleRecord
+from tidegate.cloud.services.events.start import start
 from tidegate.cloud.services.events.target_input import document
 from tidegate.cloud.store import Key
 
 _MOST_ATTEMPTS = 185
 _LONGEST_AGE = 86_400  # seconds
 _LONGEST_PAUSE = 600  # seconds
+_LATE = timedelta(minutes=1)  # what was due longer ago, while the local cloud was off, is left out
 _LATER = frozenset(  # what the target cannot do now and may be able to do later
     {
         "AccountLimitExceededException",
@@ -83,19 +85,51 @@ class Deliveries:
         own = told if isinstance(told, Mapping) and told is not delivery["event"] else {}
         # told twice after a kill, the target recognizes the token
         token = hashlib.sha256("/".join(key).encode()).hexdigest()[:48]
-        await start(session, target["Arn"], own, token)
+        await start(session, target, own, token, delivery["rule"])
 
 
-async def start(session: Any, arn: str, told: Mapping[str, Any], token: str) -> None:
-    """Start the pipeline or the build that an ARN names."""
-    service, resource = arn.split(":", 5)[2], arn.split(":", 5)[5]
-    if service == "codepipeline":
-        known = {name: told[name] for name in ("variables", "sourceRevisions") if name in told}
-        await session("codepipeline", "start_pipeline_execution", name=resource, clientRequestToken=token, **known)
-    else:
-        given = {name: value for name, value in told.items() if name not in ("projectName", "idempotencyToken")}
-        project = resource.removeprefix("project/")
-        await session("codebuild", "start_build", projectName=project, idempotencyToken=token, **given)
+class Schedules:
+    """The controller of `events.schedule`: its keys are those of rules."""
+
+    def __init__(self, model: EventsModel, clock: Clock) -> None:
+        self._model = model
+        self._clock = clock
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Send the event of a rule that is due; return the seconds until it is."""
+        record = self._model.rules.get(*key)
+        if record is None or "since" not in record or record["rule"]["State"] != "ENABLED":
+            return None
+        now, since = self._clock.now(), record["since"]
+        schedule = parse(record["rule"]["ScheduleExpression"])
+        due = next_after(schedule, record.get("told", since), created=since)
+        if due is None:
+            return None
+        if now < due:
+            return (due - now).total_seconds()
+        if now - due < _LATE:
+            event = {
+                "version": "0",
+                "id": self._clock.new_id(),
+                "detail-type": "Scheduled Event",
+                "source": "aws.events",
+                "account": self._model.account,
+                "time": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "region": key[0],
+                "resources": [record["rule"]["Arn"]],
+                "detail": {},
+            }
+        else:
+            event, due = None, now
+
+        def told(record: RuleRecord) -> None:
+            record["told"] = due
+
+        with self._model.store.transaction():
+            if event is not None:
+                self._model.send(key[0], record, event, now)
+            self._model.rules.update(key, told)  # which brings us here again
+        return None
 
 
 def _postpone(record: DeliveryRecord, now: datetime, pause: float) -> None:

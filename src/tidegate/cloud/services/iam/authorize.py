@@ -59,7 +59,7 @@ class IamAuthorizer:
         if own is Verdict.EXPLICIT_DENY:
             return Decision(own, "with an explicit deny in a resource-based policy")
         trusting = action == "sts:AssumeRole"
-        if trusting and own is not Verdict.ALLOW and not groups:
+        if (trusting or _is_key(resource)) and own is not Verdict.ALLOW and not groups:
             return Decision(Verdict.IMPLICIT_DENY, f"because no resource-based policy allows the {action} action")
         if trusting and principal.service is not None:
             return Decision(own, "")  # a service is trusted by the role's trust policy alone
@@ -183,6 +183,15 @@ class IamAuthorizer:
         elif principal.role_arn is None:
             keys["aws:username"] = principal.arn.rpartition("/")[2]
         return keys
+
+
+def _is_key(resource: str) -> bool:
+    """Return whether an ARN is that of a KMS key: its own policy decides whether any other policy counts.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/determining-access-iam-policies.html
+    """
+    parts = resource.split(":", 5)
+    return len(parts) == 6 and parts[2] == "kms" and parts[5].startswith("key/")
 
 
 def _names(statement: Statement, principal: Principal, account: str) -> bool:

@@ -35,6 +35,7 @@ class BucketRecord(TypedDict):
     tags: NotRequired[list[t.TagTypeDef]]
     lifecycle: NotRequired[list[t.LifecycleRuleOutputTypeDef]]
     minimum_size: NotRequired[str]  # TransitionDefaultMinimumObjectSize, as it was put
+    event_bridge: NotRequired[bool]  # whether EventBridge hears of its objects
 
 
 class Checksum(TypedDict):
@@ -43,6 +44,15 @@ class Checksum(TypedDict):
     algorithm: str
     value: str
     type: str
+
+
+class SealRecord(TypedDict):
+    """How an object is encrypted with a key of KMS: the key's ARN, the object's data key, encrypted for a context."""
+
+    key: str
+    data_key: str  # base64
+    context: dict[str, str]
+    bucket_key: bool
 
 
 class ObjectRecord(TypedDict):
@@ -63,6 +73,7 @@ class ObjectRecord(TypedDict):
     metadata: NotRequired[dict[str, str]]
     tags: NotRequired[list[t.TagTypeDef]]
     storage_class: NotRequired[str]
+    seal: NotRequired[SealRecord]
 
 
 class PartRecord(TypedDict):
@@ -106,6 +117,8 @@ class S3Model:
         self.layouts = Collection[list[PartRecord]](store, "s3.layout")  # blob
         self.uploads = Collection[UploadRecord](store, "s3.upload")  # bucket, key, upload id
         self.parts = Collection[PartRecord](store, "s3.part")  # upload id, number
+        self.notices = Collection[dict[str, Any]](store, "s3.notice")  # EventBridge has still to hear of
+        self._sequence = 0
         self.removals = Collection[dict[str, str]](store, "s3.removal")  # blob: its file is to be removed
 
     @property
@@ -117,6 +130,11 @@ class S3Model:
         """Return the policy of the bucket that an ARN is of or in, for the authorizer."""
         bucket = self.buckets.get(arn.rpartition(":::")[2].partition("/")[0])
         return None if bucket is None else bucket.get("policy")
+
+    def sequencer(self, now: datetime) -> str:
+        """Return what orders the events of a key: a text that grows with every event, also within a millisecond."""
+        self._sequence = max(self._sequence + 1, int(now.timestamp() * 1000) << 12)
+        return f"{self._sequence:016X}"
 
     # versions
 

@@ -1,13 +1,16 @@
-"""What S3 does by itself: applies lifecycle rules at every midnight, and removes the files of what is gone."""
+"""What S3 does by itself: applies lifecycle rules at every midnight, removes files, tells EventBridge."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 
+from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.services.s3.blobs import Blobs
 from tidegate.cloud.services.s3.model import BucketRecord, S3Model, unescaped
+from tidegate.cloud.services.s3.notices import Notices
 from tidegate.cloud.services.s3.plan import abortion, plan
 from tidegate.cloud.store import Key
 
@@ -21,6 +24,7 @@ class Lifecycle:
     def __init__(self, model: S3Model, clock: Clock) -> None:
         self._model = model
         self._clock = clock
+        self._notices = Notices(model, clock)
 
     def keys(self) -> list[Key]:
         """Return the buckets that have rules."""
@@ -66,8 +70,10 @@ class Lifecycle:
         with self._model.transaction():
             for version in todo.remove:
                 self._model.remove(name, key, version)
+                self._notices.deleted(None, bucket, key, version, marked=False)
             if todo.expire and current is not None:
-                self._model.delete(bucket, key, self._clock.secret(24), now)
+                marker = self._model.delete(bucket, key, self._clock.secret(24), now)
+                self._notices.deleted(None, bucket, key, marker, marked=marker is not None)
 
 
 class Removal:
@@ -89,3 +95,30 @@ class Removal:
             return _STILL_READ
         self._model.removals.delete(*key)
         return None
+
+
+class Announcer:
+    """Tells EventBridge of one change (key: its notice's), then forgets it."""
+
+    def __init__(self, model: S3Model, calls: Calls) -> None:
+        self._model = model
+        self._calls = calls
+
+    def keys(self) -> list[Key]:
+        """Return all that is left to tell."""
+        return [key for key, _ in self._model.notices.items()]
+
+    async def reconcile(self, key: Key) -> None:
+        """Tell it, in the bucket's region."""
+        notice = self._model.notices.get(*key)
+        if notice is None:
+            return
+        entry = {
+            "Source": "aws.s3",
+            "DetailType": notice["type"],
+            "Time": notice["time"],
+            "Resources": [f"arn:aws:s3:::{notice['bucket']}"],
+            "Detail": json.dumps(notice["detail"]),
+        }
+        await self._calls.as_service("s3.amazonaws.com", notice["region"])("events", "put_events", Entries=[entry])
+        self._model.notices.delete(*key)

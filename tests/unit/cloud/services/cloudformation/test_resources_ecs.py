@@ -11,7 +11,13 @@ import pytest
 from tests.unit.cloud.services.cloudformation.stack import Stack, golden
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.cloudformation.resources.autoscaling import ScalableTarget, ScalingPolicy
-from tidegate.cloud.services.cloudformation.resources.ecs import Cluster, Service, TaskDefinition
+from tidegate.cloud.services.cloudformation.resources.ecs import (
+    Cluster,
+    ClusterCapacityProviderAssociations,
+    Service,
+    TaskDefinition,
+    _failure,
+)
 from tidegate.cloud.services.cloudformation.resources.elbv2 import Listener, ListenerRule, LoadBalancer, TargetGroup
 from tidegate.cloud.services.cloudformation.resources.handler import FailedError
 from tidegate.cloud.services.ecs.model import EcsModel
@@ -168,6 +174,34 @@ async def test_a_cluster(stack: Stack) -> None:
     assert Cluster().is_missing(raised.value)
 
 
+async def test_the_capacity_of_a_cluster(stack: Stack) -> None:
+    name = await stack.create(Cluster(), "Cluster")
+    strategy = [{"CapacityProvider": "FARGATE_SPOT", "Weight": "1"}]
+    both = {"CapacityProviders": ["FARGATE", "FARGATE_SPOT"], "DefaultCapacityProviderStrategy": strategy}
+    made = await stack.create(ClusterCapacityProviderAssociations(), "Capacity", Cluster=name, **both)
+    assert made == name
+
+    async def shown() -> list[Any]:
+        (found,) = (await stack.call("ecs", "describe_clusters", clusters=[name]))["clusters"]
+        return [found["capacityProviders"], found["defaultCapacityProviderStrategy"]]
+
+    spot = {"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}
+    assert await shown() == [["FARGATE", "FARGATE_SPOT"], [spot]]
+    await stack.update(ClusterCapacityProviderAssociations(), "Capacity", CapacityProviders=["FARGATE_SPOT"])
+    assert await shown() == [["FARGATE_SPOT"], [spot]]
+    await stack.delete(ClusterCapacityProviderAssociations(), "Capacity")
+    assert await shown() == [[], []]
+
+
+def test_an_alarm_is_not_the_circuit_breaker() -> None:
+    def event(why: str) -> dict[str, Any]:
+        return {"events": [{"message": f"(service s) (deployment ecs-svc/1) deployment failed: {why}"}]}
+
+    assert _failure(event("tasks failed to start.")).endswith("'ECS Deployment Circuit Breaker was triggered'.")
+    assert _failure(event("alarm detected.")).endswith("'ECS Deployment failed: alarm detected.'.")
+    assert _failure({"events": []}).endswith("'ECS Deployment was replaced by another one'.")
+
+
 async def test_a_service_and_its_scaling(stack: Stack) -> None:
     around = await network(stack)
     _, group, _ = await balanced(stack, around)
@@ -260,12 +294,24 @@ async def test_a_service_and_its_scaling(stack: Stack) -> None:
     assert not await stack.settled(Service(), "Service")
     await stack.call("ecs", "update_service", cluster=cluster, service=service, taskDefinition=definition)
     await reconciler.reconcile(key)
-    with pytest.raises(FailedError, match="Circuit Breaker"):
+    with pytest.raises(FailedError, match="replaced by another one"):
         await stack.settled(Service(), "Service")
     await stack.update(Service(), "Service", TaskDefinition=definition, HealthCheckGracePeriodSeconds=None)
     assert await stack.settled(Service(), "Service")
-    with pytest.raises(ServiceError, match="enableExecuteCommand"):
-        await stack.update(Service(), "Service", EnableExecuteCommand=True)
+    circuit = {"DeploymentCircuitBreaker": {"Enable": "true", "Rollback": True}}
+    linear = {"Strategy": "LINEAR", "LinearConfiguration": {"StepPercent": "25", "StepBakeTimeInMinutes": "0"}}
+    await stack.update(
+        Service(), "Service", EnableExecuteCommand="true", DeploymentConfiguration={**circuit, "BakeTimeInMinutes": "3"}
+    )
+    (found,) = (await stack.call("ecs", "describe_services", cluster=cluster, services=[service]))["services"]
+    assert found["enableExecuteCommand"]
+    assert found["deploymentConfiguration"]["bakeTimeInMinutes"] == 3
+    with pytest.raises(ServiceError, match="advancedConfiguration field is required"):
+        await stack.update(Service(), "Service", DeploymentConfiguration={**circuit, **linear})
+    await stack.update(Service(), "Service", EnableExecuteCommand=None, DeploymentConfiguration=None)
+    (found,) = (await stack.call("ecs", "describe_services", cluster=cluster, services=[service]))["services"]
+    assert not found["enableExecuteCommand"]
+    assert (found["deploymentConfiguration"]["bakeTimeInMinutes"], len(found["deployments"])) == (0, 1)
 
     await stack.delete(Service(), "Service")
     assert not await Service().gone(stack.step("Service", physical_id=service))

@@ -138,8 +138,9 @@ async def test_a_pipeline_and_its_rule(stack: Stack) -> None:
     found = await stack.call("events", "describe_rule", Name=rule_name)
     assert (found["State"], found["EventPattern"]) == ("DISABLED", '{"source": ["x"]}')
     assert (await stack.call("events", "list_targets_by_rule", Rule=rule_name))["Targets"] == [other]
-    with pytest.raises(ServiceError, match="ScheduleExpression"):
-        await stack.update(Rule(), "Trigger", ScheduleExpression="rate(1 day)")
+    await stack.update(Rule(), "Trigger", EventPattern=None, ScheduleExpression="rate(1 day)")
+    found = await stack.call("events", "describe_rule", Name=rule_name)
+    assert (found["ScheduleExpression"], found.get("EventPattern")) == ("rate(1 day)", None)
     with pytest.raises(ServiceError, match="custom event buses"):
         await stack.create(Rule(), "Bus", **rule, EventBusName="bus")
     await stack.delete(Rule(), "Trigger")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tidegate.cloud.services.ecs.plan import (
     Alarms,
     Breaker,
+    Cause,
     Condition,
     Deployment,
     Rollout,
@@ -264,7 +265,7 @@ def test_an_alarm_ends_a_deployment_until_its_bake_time_is_over(desired: int, ba
             assert made.now >= arrived_at + quiet.bake
             return
         alarmed = plan(replace(made.service, alarms=replace(quiet, triggered=True)), made.now)
-        assert (alarmed.failed, alarmed.alarmed, alarmed.roll_back_to) == (True, True, first)
+        assert (alarmed.ended, alarmed.roll_back_to) == (Cause.ALARM, first)
         assert not plan(made.service, made.now).steady
         made.step()
         made.let_happen(chance, healthy=True)

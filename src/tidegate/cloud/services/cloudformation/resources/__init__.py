@@ -11,6 +11,7 @@ from tidegate.cloud.services.cloudformation.resources import (
     cloudwatch,
     codebuild,
     codecommit,
+    codeconnections,
     codepipeline,
     ec2_acls,
     ec2_gateways,
@@ -22,6 +23,7 @@ from tidegate.cloud.services.cloudformation.resources import (
     events,
     iam,
     iam_policies,
+    kms,
     logs,
     route53,
     s3,
@@ -32,8 +34,9 @@ from tidegate.cloud.services.cloudformation.resources import (
 from tidegate.cloud.services.cloudformation.resources.handler import Handler
 
 _FILES = (
-    acm, autoscaling, cloudformation, cloudwatch, codebuild, codecommit, codepipeline, ec2_acls, ec2_gateways,
-    ec2_network, ec2_security, ecr, ecs, elbv2, events, iam, iam_policies, logs, route53, s3, secretsmanager, sns, ssm,
+    acm, autoscaling, cloudformation, cloudwatch, codebuild, codecommit, codeconnections, codepipeline, ec2_acls,
+    ec2_gateways, ec2_network, ec2_security, ecr, ecs, elbv2, events, iam, iam_policies, kms, logs, route53, s3,
+    secretsmanager, sns, ssm,
 )  # fmt: skip
 
 HANDLERS: Mapping[str, Handler] = {handler.type: handler for each in _FILES for handler in each.HANDLERS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tidegate.cloud.errors import ServiceError, not_offered
@@ -19,13 +20,17 @@ from tidegate.cloud.services.cloudformation.resources.handler import (
 from tidegate.cloud.services.cloudformation.resources.tags import carries, lowered
 
 _LONGEST_NAME = 255
-_BROKEN = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
+_OPERATION = "Error occurred during operation '{}'."
+_BROKEN = _OPERATION.format("ECS Deployment Circuit Breaker was triggered")
+_REPLACED = _OPERATION.format("ECS Deployment was replaced by another one")
+_FAILED = re.compile(r"\(deployment \S+\) deployment failed: (.*)", re.DOTALL)
 _PROVIDERS = ("CapacityProviders", "DefaultCapacityProviderStrategy")
 _NO_INSIGHTS = [{"Name": "containerInsights", "Value": "disabled"}]
 # what a service's properties go back to when a template does not have them any more
 _SERVICE_DEFAULTS: Properties = {
     "AvailabilityZoneRebalancing": "ENABLED",
     "DeploymentConfiguration": {},
+    "EnableExecuteCommand": False,
     "EnableECSManagedTags": False,
     "HealthCheckGracePeriodSeconds": 0,
     "LoadBalancers": [],
@@ -34,9 +39,11 @@ _SERVICE_DEFAULTS: Properties = {
 }
 _DEPLOYMENT_DEFAULTS: Properties = {
     "Alarms": {"AlarmNames": [], "Enable": False, "Rollback": False},
+    "BakeTimeInMinutes": 0,
     "DeploymentCircuitBreaker": {"Enable": False, "Rollback": False},
     "MaximumPercent": 200,
     "MinimumHealthyPercent": 100,
+    "Strategy": "ROLLING",
 }
 
 
@@ -104,6 +111,30 @@ class Cluster(Handler):
         return next((each for each in answer["clusters"] if each["status"] == "ACTIVE"), None)
 
 
+class ClusterCapacityProviderAssociations(Handler):
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ecs-clustercapacityproviderassociations.html.
+
+    It is a property of its cluster: creating it twice does no harm.
+    """
+
+    type = "AWS::ECS::ClusterCapacityProviderAssociations"
+    missing = frozenset({"ClusterNotFoundException"})
+
+    async def create(self, step: Step) -> str:
+        """Give the cluster its capacity providers, and return the cluster's name."""
+        await step.send("ecs", "put_cluster_capacity_providers", step.properties)
+        return str(step.properties["Cluster"]).rpartition("/")[2]
+
+    async def update(self, step: Step, before: Properties) -> None:
+        """Give the cluster others."""
+        await step.send("ecs", "put_cluster_capacity_providers", step.properties)
+
+    async def delete(self, step: Step) -> None:
+        """Leave the cluster without any."""
+        none: dict[str, Any] = {"capacityProviders": [], "defaultCapacityProviderStrategy": []}
+        await step.call("ecs", "put_cluster_capacity_providers", cluster=step.physical_id, **none)
+
+
 class TaskDefinition(Handler):
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ecs-taskdefinition.html.
 
@@ -164,7 +195,7 @@ class Service(Handler):
             raise FailedError(f"The service {step.physical_id} is not active.", "NotStabilized")
         primary = next(each for each in service["deployments"] if each["status"] == "PRIMARY")
         if primary["rolloutState"] == "FAILED" or not _is_wanted(primary, step.properties):
-            raise FailedError(_BROKEN)
+            raise FailedError(_failure(service))
         return (
             primary["rolloutState"] == "COMPLETED"
             and len(service["deployments"]) == 1
@@ -242,9 +273,18 @@ def _is_wanted(deployment: Properties, properties: Properties) -> bool:
     return all(there.get(name) == value for name, value in wanted.items())
 
 
+def _failure(service: Properties) -> str:
+    """Return what became of a deployment, by the service's events: the circuit breaker, or anything else."""
+    found = (_FAILED.search(event["message"]) for event in service.get("events", []))
+    why = next((match[1] for match in found if match), None)
+    if why is None:
+        return _REPLACED
+    return _BROKEN if why.startswith("tasks failed") else _OPERATION.format(f"ECS Deployment failed: {why}")
+
+
 def _network(configuration: Properties) -> dict[str, Any]:
     plain = {name.lower(): value for name, value in configuration.items()}
     return {name: value if isinstance(value, str) else set(value) for name, value in plain.items() if value}
 
 
-HANDLERS: tuple[Handler, ...] = (Cluster(), TaskDefinition(), Service())
+HANDLERS: tuple[Handler, ...] = (Cluster(), ClusterCapacityProviderAssociations(), TaskDefinition(), Service())

@@ -83,9 +83,10 @@ class Step:
         """Call an operation (in snake case) with a request in its own shape; raises `ServiceError`."""
         return await self._caller(service, operation, **request)
 
-    async def send(self, service: str, operation: str, request: Properties) -> Any:
-        """Call an operation with CloudFormation's writing: names in any case, numbers as text."""
-        return await self._caller.coerced(service, operation, request)
+    async def send(self, service: str, operation: str, request: Properties, *, region: str | None = None) -> Any:
+        """Call an operation, in the stack's region or another, with names in any case and numbers as text."""
+        caller = self._caller if region is None else self._caller.at(region)
+        return await caller.coerced(service, operation, request)
 
     def name(self, given: str, longest: int, *, lower: bool = False) -> str:
         """Return the name in property `given`, or one made of the stack's, the resource's and chance, as AWS does.

@@ -104,8 +104,8 @@ class Bucket(Handler):
                 await step.send("s3", put, {"Bucket": step.physical_id, **request(step.properties[name])})
             elif remove is not None:
                 await step.call("s3", remove, Bucket=step.physical_id)
-            else:  # what has had versions keeps them
-                await step.send("s3", put, {"Bucket": step.physical_id, **request({"Status": "Suspended"})})
+            else:
+                await step.send("s3", put, {"Bucket": step.physical_id, **request(_NOTHING[name])})
 
     async def _exists(self, step: Step, name: str) -> bool:
         try:
@@ -135,6 +135,16 @@ def _encryption(value: Properties) -> dict[str, Any]:
         default = rule.get("ServerSideEncryptionByDefault")
         rules.append({**other, **({"ApplyServerSideEncryptionByDefault": default} if default else {})})
     return {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+
+
+def _notification(value: Properties) -> dict[str, Any]:
+    """Return who is told: EventBridge, unless that is turned off; queues, topics and functions are refused."""
+    told = value.get("EventBridgeConfiguration")
+    on = told is not None and told.get("EventBridgeEnabled", True)
+    for kind in ("TopicConfigurations", "QueueConfigurations", "LambdaConfigurations"):
+        if value.get(kind):
+            raise not_offered(f"cloudformation AWS::S3::Bucket NotificationConfiguration.{kind}")
+    return {"NotificationConfiguration": {"EventBridgeConfiguration": {}} if on else {}}
 
 
 def _lifecycle(value: Properties) -> dict[str, Any]:
@@ -197,8 +207,13 @@ _SETTINGS: dict[str, tuple[str, str | None, Callable[[Any], dict[str, Any]]]] = 
     ),
     "BucketEncryption": ("put_bucket_encryption", "delete_bucket_encryption", _encryption),
     "VersioningConfiguration": ("put_bucket_versioning", None, lambda value: {"VersioningConfiguration": value}),
+    "NotificationConfiguration": ("put_bucket_notification_configuration", None, _notification),
     "LifecycleConfiguration": ("put_bucket_lifecycle_configuration", "delete_bucket_lifecycle", _lifecycle),
 }
+
+
+# what is set where a property is gone that cannot be taken away: what has had versions keeps them
+_NOTHING: dict[str, Properties] = {"VersioningConfiguration": {"Status": "Suspended"}, "NotificationConfiguration": {}}
 
 
 class BucketPolicy(Handler):

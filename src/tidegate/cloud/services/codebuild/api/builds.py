@@ -35,6 +35,7 @@ _SOURCE_OVERRIDES = {
     "sourceLocationOverride": "location",
     "gitCloneDepthOverride": "gitCloneDepth",
     "buildspecOverride": "buildspec",
+    "sourceAuthOverride": "auth",
 }
 _ENVIRONMENT_OVERRIDES = {
     "environmentTypeOverride": "type",
@@ -56,7 +57,6 @@ class BuildsApi:
     @operation(
         resource=named_project_arn,
         refuse=(
-            "sourceAuthOverride",
             "gitSubmodulesConfigOverride.fetchSubmodules",
             "insecureSslOverride",
             "reportBuildStatusOverride",

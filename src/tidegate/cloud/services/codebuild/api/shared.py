@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context
 from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.mirrors import HOSTS
 
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
 
-_SOURCES = frozenset({"CODECOMMIT", "CODEPIPELINE", "S3", "NO_SOURCE"})
+_HOSTED = {"GITHUB": HOSTS["GitHub"], "GITLAB": HOSTS["GitLab"], "BITBUCKET": HOSTS["Bitbucket"]}
+_SOURCES = frozenset({"CODECOMMIT", "CODEPIPELINE", "S3", "NO_SOURCE", *_HOSTED})
+_CONNECTION = re.compile(r"^arn:aws(-[\w]+)*:(codeconnections|codestar-connections):[\w-]+:\d{12}:connection/[\w-]+$")
 _ENVIRONMENTS = frozenset({"LINUX_CONTAINER", "ARM_CONTAINER"})
 
 
@@ -32,10 +36,20 @@ def check_source(source: t.ProjectSourceTypeDef, *, primary: bool = True) -> Non
     kind = source["type"]
     if kind not in _SOURCES:
         raise not_offered(f"codebuild source type {kind}")
-    if kind in ("CODECOMMIT", "S3") and not source.get("location"):
+    if kind in ("CODECOMMIT", "S3", *_HOSTED) and not source.get("location"):
         raise invalid(f"Invalid project source: location must be given for source type {kind}")
     if kind == "S3" and "/" not in source["location"].removeprefix("arn:aws:s3:::"):
         raise invalid("Invalid project source: location must be a valid S3 source: bucket/path")
+    if kind in _HOSTED and not source["location"].startswith(f"https://{_HOSTED[kind]}/"):
+        raise invalid(f"Invalid project source: location must be a valid {kind} repository URL")
+    auth = source.get("auth")
+    if auth is not None:
+        if auth["type"] != "CODECONNECTIONS":
+            raise not_offered(f"codebuild source auth {auth['type']}")
+        if not _CONNECTION.match(auth.get("resource", "")):
+            raise invalid("Invalid project source: auth resource must be the ARN of a connection")
+        if kind not in _HOSTED:
+            raise invalid(f"Invalid project source: auth is not supported for source type {kind}")
     if kind == "NO_SOURCE" and primary and "\n" not in source.get("buildspec", ""):
         raise invalid("No-source projects must have a buildspec provided inline, as YAML")
     if not primary and not source.get("sourceIdentifier"):

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
 
 
+_DEFAULT_KEY = "alias/aws/s3"
+
+
 class NothingFoundError(Exception):
     """No file is where the buildspec says; the message is the phase context's, under CLIENT_ERROR."""
 
@@ -79,7 +82,7 @@ async def upload(
         parts.append(build["id"].rpartition(":")[2])
     parts.append("" if name == "/" else name.strip("/"))
     key = "/".join(part for part in parts if part)
-    bucket = place["location"]
+    bucket, sealed = place["location"], _sealed(place, build["encryptionKey"])
     shown: t.BuildArtifactsTypeDef = {"location": f"arn:aws:s3:::{bucket}/{key}"}
     if "artifactIdentifier" in place:
         shown["artifactIdentifier"] = place["artifactIdentifier"]
@@ -87,20 +90,27 @@ async def upload(
         archive = scratch / f"artifact-{place.get('artifactIdentifier', 'primary')}.zip"
         await asyncio.to_thread(pack, archive, members, keep_links=artifact.keep_links)
         sha256, md5 = await asyncio.to_thread(_digests, archive)
-        await _put(caller, bucket, key, archive, md5)
+        await _put(caller, bucket, key, archive, md5, sealed)
         shown["sha256sum"], shown["md5sum"] = sha256, md5
         archive.unlink()
     else:
         for path, member in members:
             _, md5 = await asyncio.to_thread(_digests, path)
-            await _put(caller, bucket, f"{key}/{member}" if key else member, path, md5)
+            await _put(caller, bucket, f"{key}/{member}" if key else member, path, md5, sealed)
     return shown
 
 
-async def _put(caller: Caller, bucket: str, key: str, path: Path, md5: str) -> None:
+def _sealed(place: t.ProjectArtifactsTypeDef, key: str) -> dict[str, str]:
+    """Return how an artifact is encrypted: by the bucket's default, unless the build has a key of its own."""
+    if place.get("encryptionDisabled") or key.endswith(_DEFAULT_KEY):
+        return {}
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+
+
+async def _put(caller: Caller, bucket: str, key: str, path: Path, md5: str, sealed: dict[str, str]) -> None:
     body = _whole(path)
     checked = base64.b64encode(bytes.fromhex(md5)).decode()
-    await caller("s3", "put_object", Bucket=bucket, Key=key, Body=body, ContentMD5=checked)
+    await caller("s3", "put_object", Bucket=bucket, Key=key, Body=body, ContentMD5=checked, **sealed)
 
 
 def _whole(path: Path) -> FileSlice:

@@ -24,6 +24,7 @@ from tidegate.cloud.services.codebuild.model import (
 from tidegate.cloud.services.codebuild.reconciler.event import event_detail
 from tidegate.cloud.services.codebuild.reconciler.host import BuildHost
 from tidegate.cloud.services.codebuild.reconciler.run import BuildRun
+from tidegate.cloud.services.codebuild.reconciler.source import Origins
 from tidegate.cloud.store import Key
 
 _PAUSE = 5.0  # seconds
@@ -40,17 +41,15 @@ class Builds:
         calls: Calls,
         clock: Clock,
         host: BuildHost,
-        endpoint: str,
-        home: str,
+        origins: Origins,
         wake: Callable[[Key], None],
     ) -> None:
-        """`endpoint` is where the APIs are, `home` the daemon's own region; `wake` has a build looked at again."""
+        """`wake` has a build looked at again."""
         self._model = model
         self._calls = calls
         self._clock = clock
         self._host = host
-        self._endpoint = endpoint
-        self._home = home
+        self._origins = origins
         self._wake = wake
         self._runs: dict[Key, tuple[BuildRun, asyncio.Task[None]]] = {}
         self._waiting: set[Key] = set()  # for another build to end
@@ -113,7 +112,7 @@ class Builds:
     def _start(self, key: Key, record: BuildRecord) -> None:
         assert self._group is not None
         before = is_begun(record)
-        run = BuildRun(key, self._model, self._calls, self._clock, self._host, self._endpoint, self._home)
+        run = BuildRun(key, self._model, self._calls, self._clock, self._host, self._origins)
 
         def leave_queue(each: BuildRecord) -> None:
             now, build = self._clock.now(), each["build"]

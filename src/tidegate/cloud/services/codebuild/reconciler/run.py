@@ -30,7 +30,7 @@ from tidegate.cloud.services.codebuild.reconciler.container import BuildContaine
 from tidegate.cloud.services.codebuild.reconciler.host import BuildHost, reader, script
 from tidegate.cloud.services.codebuild.reconciler.log import BuildLog
 from tidegate.cloud.services.codebuild.reconciler.secrets import SecretError, retrieved
-from tidegate.cloud.services.codebuild.reconciler.source import SourceError, Sources
+from tidegate.cloud.services.codebuild.reconciler.source import Origins, SourceError, Sources
 from tidegate.cloud.services.codebuild.variables import build_variables
 from tidegate.cloud.store import Key
 
@@ -62,9 +62,8 @@ class BuildRun:
     """Runs a build once. What it does it writes into the build's record as it goes."""
 
     def __init__(
-        self, key: Key, model: CodeBuildModel, calls: Calls, clock: Clock, host: BuildHost, endpoint: str, home: str
+        self, key: Key, model: CodeBuildModel, calls: Calls, clock: Clock, host: BuildHost, origins: Origins
     ) -> None:
-        """`endpoint` is where the APIs are, `home` the daemon's own region."""
         self._key = key
         self._region, self._identity = key[0], key[1]
         self._uuid = self._identity.rpartition(":")[2]
@@ -72,8 +71,7 @@ class BuildRun:
         self._calls = calls
         self._clock = clock
         self._host = host
-        self._endpoint = endpoint
-        self._home = home
+        self._origins = origins
         self._stopped = False
         self._limit: asyncio.Timeout | None = None
         self._shell: Shell | None = None
@@ -186,7 +184,7 @@ class BuildRun:
         self._variables = {
             **self._host.variables(self._folder, privileged=privileged),
             **_keys(given),
-            "AWS_ENDPOINT_URL": self._endpoint,
+            "AWS_ENDPOINT_URL": self._origins.endpoint,
             "AWS_DEFAULT_REGION": self._region,
             "AWS_REGION": self._region,
         }
@@ -222,9 +220,9 @@ class BuildRun:
     async def _start_container(self, image: str, *, privileged: bool) -> None:
         assert self._session is not None
         container = self._host.container(self._folder, image, self._variables)
-        registry = self._endpoint.removeprefix("http://")
+        registry = self._origins.endpoint.removeprefix("http://")
         try:
-            await container.start(self._run_client, self._session, registry, self._home, privileged=privileged)
+            await container.start(self._run_client, self._session, registry, self._origins.home, privileged=privileged)
         except ContainerError as error:
             raise _PhaseError(error.code, error.message) from error
         self._container = container
@@ -239,7 +237,7 @@ class BuildRun:
         assert self._session is not None
         self._log.say("Waiting for DOWNLOAD_SOURCE")
         self._log.say("Phase is DOWNLOAD_SOURCE")
-        sources = Sources(self._session, self._endpoint, self._home, self._run_script, self._folder / "tmp")
+        sources = Sources(self._session, self._origins, self._run_script, self._folder / "tmp")
         versions = {
             each["sourceIdentifier"]: each["sourceVersion"] for each in build.get("secondarySourceVersions", [])
         }

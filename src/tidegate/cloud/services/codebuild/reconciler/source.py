@@ -1,4 +1,4 @@
-"""Where a build's files come from: S3 (also a pipeline's artifact), CodeCommit, or nowhere."""
+"""Where a build's files come from: S3 (also a pipeline's artifact), CodeCommit, a mirror, or nowhere."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import re
 import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.cloud.call import Caller
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.codebuild.reconciler.archive import ArchiveError, unpack
 from tidegate.cloud.services.codebuild.reconciler.artifacts import describe
+from tidegate.cloud.services.codebuild.reconciler.mirrored import PROVIDERS, MirroredSources, UnreadableError
 
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
@@ -27,6 +28,7 @@ _HELPER = '!f() { test "$1" = get && printf \'username=%s\\npassword=%s\\n\' "$G
 _CLONE = f"""
 git -c credential.helper={shlex.quote(_HELPER)} clone --quiet --no-checkout $GIT_DEPTH "$GIT_URL" "$GIT_TARGET" || exit
 cd "$GIT_TARGET" || exit
+test -z "$GIT_ORIGIN" || git remote set-url origin "$GIT_ORIGIN" || exit
 if test -n "$GIT_VERSION"; then
     test -z "$GIT_DEPTH" ||
         git -c credential.helper={shlex.quote(_HELPER)} fetch --quiet $GIT_DEPTH origin "$GIT_VERSION"
@@ -45,14 +47,21 @@ class SourceError(Exception):
     """A source that cannot be had; the message is the phase context's, under CLIENT_ERROR."""
 
 
+class Origins(NamedTuple):
+    """What is the same for all builds: the APIs' address, the daemon's own region, the mirrors."""
+
+    endpoint: str
+    home: str
+    mirrored: MirroredSources
+
+
 class Sources:
     """Puts the sources of a build where it looks for them, as the build's role."""
 
-    def __init__(self, caller: Caller, endpoint: str, default_region: str, run: Run, scratch: Path) -> None:
+    def __init__(self, caller: Caller, origins: Origins, run: Run, scratch: Path) -> None:
         """`run(script, cwd, variables)` runs a shell script and returns its status and what it printed."""
         self._caller = caller
-        self._endpoint = endpoint
-        self._default_region = default_region
+        self._endpoint, self._default_region, self._mirrored = origins
         self._run = run
         self._scratch = scratch
 
@@ -63,26 +72,28 @@ class Sources:
         name = source.get("sourceIdentifier") or "primary source"
         try:
             if source["type"] == "CODECOMMIT":
-                return await self._clone(source, version, folder, credentials)
+                user = f"{credentials['AWS_ACCESS_KEY_ID']}%{credentials['AWS_SESSION_TOKEN']}"
+                signing_in = {"GIT_USER": user, "GIT_PASSWORD": credentials["AWS_SECRET_ACCESS_KEY"]}
+                url = {"GIT_URL": self._url(source["location"]), "GIT_ORIGIN": ""}
+                return await self._clone(source, version, folder, {**url, **signing_in})
+            if source["type"] in PROVIDERS:
+                url = {"GIT_URL": await self._mirrored.url(source, self._caller), "GIT_ORIGIN": source["location"]}
+                return await self._clone(source, version, folder, url)
             if source["type"] in ("S3", "CODEPIPELINE"):
                 return await self._download(source, version, folder)
-        except SourceError as error:
-            shown = version if source["type"] == "CODECOMMIT" else f"arn:aws:s3:::{source['location']}"
+        except (SourceError, UnreadableError) as error:
+            shown = version if source["type"] in ("CODECOMMIT", *PROVIDERS) else f"arn:aws:s3:::{source['location']}"
             raise SourceError(f"{error} for {name} and source version {shown}".rstrip()) from error
         _make(folder)
         return ""
 
-    async def _clone(
-        self, source: t.ProjectSourceTypeDef, version: str, folder: Path, credentials: Mapping[str, str]
-    ) -> str:
+    async def _clone(self, source: t.ProjectSourceTypeDef, version: str, folder: Path, place: Mapping[str, str]) -> str:
         depth = source.get("gitCloneDepth", 0)
         variables = {
-            "GIT_URL": self._url(source["location"]),
+            **place,
             "GIT_TARGET": str(folder),
             "GIT_VERSION": version.removeprefix("refs/heads/"),
             "GIT_DEPTH": f"--depth={depth} --no-single-branch" if depth and not _FULL_ID.match(version) else "",
-            "GIT_USER": f"{credentials['AWS_ACCESS_KEY_ID']}%{credentials['AWS_SESSION_TOKEN']}",
-            "GIT_PASSWORD": credentials["AWS_SECRET_ACCESS_KEY"],
         }
         status, printed = await self._run(_CLONE, folder.parent, variables)
         lines = [line.removeprefix("fatal: ") for line in printed.strip().splitlines()]

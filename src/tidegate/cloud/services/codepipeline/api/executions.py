@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 
 _PAGE = 100
 _FAR = 10**13  # milliseconds; more than any moment that is written here
-_REVISION_TYPES = {"CodeCommit": ("COMMIT_ID",), "S3": ("S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY")}
+_REVISION_TYPES = {
+    "CodeCommit": ("COMMIT_ID",),
+    "CodeStarSourceConnection": ("COMMIT_ID",),
+    "S3": ("S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY"),
+}
 
 
 class ExecutionsApi:

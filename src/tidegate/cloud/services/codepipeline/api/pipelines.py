@@ -20,6 +20,7 @@ from tidegate.cloud.services.codepipeline.model import (
     watched,
 )
 from tidegate.cloud.services.codepipeline.structure import check, completed
+from tidegate.cloud.services.codepipeline.triggers import is_connection
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
@@ -115,11 +116,9 @@ class PipelinesApi:
         names, places = stage_names(pipeline), _places(old, context.region)
         record["entered"] = {stage: each for stage, each in record["entered"].items() if stage in names}
         record["gates"] = {gate: each for gate, each in record["gates"].items() if gate.partition("/")[2] in names}
-        record["seen"] = {
-            action: revision
-            for action, revision in record["seen"].items()
-            if _places(pipeline, context.region).get(action) == places.get(action)
-        }
+        same = {each for each, place in _places(pipeline, context.region).items() if place == places.get(each)}
+        record["seen"] = {action: revision for action, revision in record["seen"].items() if action in same}
+        record["heads"] = {action: heads for action, heads in record.get("heads", {}).items() if action in same}
         with self.model.store.transaction():
             self.model.put_declaration(context.region, record)
             for execution in self.model.open_executions(context.region, name):
@@ -173,6 +172,12 @@ class PipelinesApi:
         role = pipeline["roleArn"]
         self._calls.authorize(context, "iam:PassRole", role, {"iam:PassedToService": _SERVICE})
         source = self.model.arn(context.region, pipeline["name"])
+        for action in pipeline["stages"][0]["actions"]:
+            if is_connection(action):
+                arn = action["configuration"]["ConnectionArn"]
+                prefix = arn.split(":")[2]
+                passing = {f"{prefix}:PassedToService": _SERVICE}
+                self._calls.authorize(context, f"{prefix}:PassConnection", arn, passing)
         try:
             await self._calls.as_role(role, _SERVICE, _SESSION, context.region, source=source)
         except ServiceError as error:
@@ -182,4 +187,16 @@ class PipelinesApi:
 
 
 def _places(pipeline: t.PipelineDeclarationOutputTypeDef, region: str) -> dict[str, Any]:
-    return {action["name"]: watched(action, region) for action in pipeline["stages"][0]["actions"]}
+    """Return what each source action takes its revisions from; the same one means that what was seen of it counts."""
+    return {
+        action["name"]: (
+            watched(action, region),
+            [action["configuration"].get(key) for key in ("ConnectionArn", "BranchName")],
+            [each for each in pipeline.get("triggers") or [] if _names(each, action["name"])],
+        )
+        for action in pipeline["stages"][0]["actions"]
+    }
+
+
+def _names(trigger: t.PipelineTriggerDeclarationOutputTypeDef, action: str) -> bool:
+    return trigger["gitConfiguration"]["sourceActionName"] == action

@@ -86,12 +86,14 @@ class Artifacts:
                 raise FileTooLargeError(name)
             return await asyncio.to_thread(archive.read, info)
 
-    async def store(self, session: RoleSession, place: t.S3LocationTypeDef, body: Body | bytes) -> None:
-        """Store an artifact; raise `ActionFailedError` where it cannot be."""
+    async def store(
+        self, session: RoleSession, place: t.S3LocationTypeDef, body: Body | bytes, key: str | None = None
+    ) -> None:
+        """Store an artifact, encrypted with a key of KMS if one is given; raise `ActionFailedError` if it cannot be."""
+        sealed = {} if key is None else {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+        where = {"Bucket": place["bucket"], "Key": place["key"]}
         try:
-            await session(
-                "s3", "put_object", Bucket=place["bucket"], Key=place["key"], Body=body, ContentType="application/zip"
-            )
+            await session("s3", "put_object", **where, Body=body, ContentType="application/zip", **sealed)
         except ServiceError as error:
             raise _inaccessible(place, error) from error
 

@@ -43,7 +43,7 @@ from tidegate.cloud.services.codepipeline.plan import (
     Supersede,
     plan,
 )
-from tidegate.cloud.services.codepipeline.structure import action_type, artifact_bucket
+from tidegate.cloud.services.codepipeline.structure import action_type, artifact_store
 from tidegate.cloud.services.codepipeline.variables import DECLARED, PIPELINE, UnresolvedError, resolve
 from tidegate.cloud.store import Key
 
@@ -166,7 +166,7 @@ class Pipelines:
             given["roleArn"] = declared["roleArn"]
         if "namespace" in declared:
             given["namespace"] = declared["namespace"]
-        bucket = artifact_bucket(pipeline, region)
+        bucket = artifact_store(pipeline, region)["location"]
         record: ActionRecord = {
             "id": self._clock.new_id(),
             "stage": stage,

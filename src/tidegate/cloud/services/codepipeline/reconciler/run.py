@@ -17,6 +17,7 @@ from tidegate.cloud.services.codepipeline.model import (
     ExecutionRecord,
     find_action,
 )
+from tidegate.cloud.services.codepipeline.structure import artifact_store
 from tidegate.cloud.store import Key
 
 if TYPE_CHECKING:
@@ -145,6 +146,13 @@ class ActionRun:
     def outputs(self) -> Mapping[str, t.S3LocationTypeDef]:
         """Where the output artifacts go."""
         return {each["name"]: each["s3location"] for each in self.action["outputs"]}
+
+    @property
+    def encryption_key(self) -> str | None:
+        """The key of KMS that output artifacts are encrypted with; None: whatever the bucket does by itself."""
+        record = self._model.pipelines.get(self.region, self.pipeline)
+        store = None if record is None else artifact_store(record["pipeline"], self.region)
+        return None if store is None or "encryptionKey" not in store else store["encryptionKey"]["id"]
 
     @property
     def pinned(self) -> Mapping[str, str]:

@@ -70,7 +70,7 @@ class Sources:
             action: revision
             for action, revision in found.items()
             if record["seen"].get(action) != _token(revision)
-            and not any(_will_take_newest(each, stage, action) for each in undecided)
+            and not any(will_take_newest(each, stage, action) for each in undecided)
         }
         if not news:
             return None
@@ -111,7 +111,7 @@ def _token(revision: dict[str, str]) -> str:
     return next(iter(revision.values()))
 
 
-def _will_take_newest(execution: ExecutionRecord, stage: str, action: str) -> bool:
+def will_take_newest(execution: ExecutionRecord, stage: str, action: str) -> bool:
     """Return whether an execution has still to look for the newest revision of a source."""
     if action in execution["pinned"] or "rollback_of" in execution:
         return False

@@ -1,9 +1,23 @@
 """ECS's operations, one file a noun."""
 
+from tidegate.cloud.services.ecs.api.capacity import CapacityApi
 from tidegate.cloud.services.ecs.api.clusters import ClustersApi
+from tidegate.cloud.services.ecs.api.execution import ExecutionApi
+from tidegate.cloud.services.ecs.api.protection import ProtectionApi
+from tidegate.cloud.services.ecs.api.service_deployments import ServiceDeploymentsApi
 from tidegate.cloud.services.ecs.api.services import ServicesApi
 from tidegate.cloud.services.ecs.api.tags import TagsApi
 from tidegate.cloud.services.ecs.api.task_definitions import TaskDefinitionsApi
 from tidegate.cloud.services.ecs.api.tasks import TasksApi
 
-__all__ = ["ClustersApi", "ServicesApi", "TagsApi", "TaskDefinitionsApi", "TasksApi"]
+__all__ = [
+    "CapacityApi",
+    "ClustersApi",
+    "ExecutionApi",
+    "ProtectionApi",
+    "ServiceDeploymentsApi",
+    "ServicesApi",
+    "TagsApi",
+    "TaskDefinitionsApi",
+    "TasksApi",
+]

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
-from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.ecs.api.capacity import checked_providers, checked_strategy
 from tidegate.cloud.services.ecs.api.shared import cluster_arn, find_cluster, missing
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
@@ -23,7 +24,6 @@ from tidegate.cloud.services.ecs.model import (
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
 
-_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 _MOST_LISTED = 100
 _DEFAULT_SETTINGS: list[t.ClusterSettingTypeDef] = [{"name": "containerInsights", "value": "disabled"}]
 
@@ -46,8 +46,8 @@ class ClustersApi:
             "clusterName": name,
             "status": ACTIVE,
             "settings": list(request.get("settings", _DEFAULT_SETTINGS)),
-            "capacityProviders": _providers(request.get("capacityProviders", [])),
-            "defaultCapacityProviderStrategy": _strategy(request.get("defaultCapacityProviderStrategy", [])),
+            "capacityProviders": checked_providers(request.get("capacityProviders", [])),
+            "defaultCapacityProviderStrategy": checked_strategy(request.get("defaultCapacityProviderStrategy", [])),
             "tags": list(request.get("tags", [])),
         }
         record: ClusterRecord = {"cluster": cluster}
@@ -107,8 +107,10 @@ class ClustersApi:
     ) -> Mapping[str, Any]:
         """Say which of Fargate's capacity providers a cluster uses."""
         record = find_cluster(self.model, context, request["cluster"])
-        record["cluster"]["capacityProviders"] = _providers(request["capacityProviders"])
-        record["cluster"]["defaultCapacityProviderStrategy"] = _strategy(request["defaultCapacityProviderStrategy"])
+        record["cluster"]["capacityProviders"] = checked_providers(request["capacityProviders"])
+        record["cluster"]["defaultCapacityProviderStrategy"] = checked_strategy(
+            request["defaultCapacityProviderStrategy"]
+        )
         self.model.clusters.put((context.region, cluster_name(request["cluster"])), record)
         return {"cluster": self._counted(context.region, record)}
 
@@ -148,18 +150,3 @@ class ClustersApi:
 def _merge_settings(record: ClusterRecord, settings: Any) -> None:
     values = {each["name"]: each for each in [*record["cluster"]["settings"], *settings]}
     record["cluster"]["settings"] = list(values.values())
-
-
-def _providers(names: Any) -> list[str]:
-    for name in names:
-        if name not in _PROVIDERS:
-            raise not_offered(f"the capacity provider {name}: Fargate's are {' and '.join(_PROVIDERS)}")
-    return list(names)
-
-
-def _strategy(items: Any) -> list[t.CapacityProviderStrategyItemTypeDef]:
-    _providers([item["capacityProvider"] for item in items])
-    return [
-        {"capacityProvider": item["capacityProvider"], "weight": item.get("weight", 0), "base": item.get("base", 0)}
-        for item in items
-    ]

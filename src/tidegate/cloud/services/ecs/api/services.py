@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.call import Caller, Calls, Context, operation
+from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.ecs.api.balancers import check_balancers
+from tidegate.cloud.services.ecs.api.capacity import checked_strategy, chosen_strategy
+from tidegate.cloud.services.ecs.api.configuration import DEFAULTS, merged_configuration
+from tidegate.cloud.services.ecs.api.deploying import begin_deployment
 from tidegate.cloud.services.ecs.api.network import checked_network
 from tidegate.cloud.services.ecs.api.shared import (
     find_active_definition,
@@ -24,21 +27,18 @@ from tidegate.cloud.services.ecs.describe import described_service
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
     DRAINING,
-    IN_PROGRESS,
     INACTIVE,
-    PRIMARY,
-    DeploymentRecord,
     EcsModel,
     ServiceRecord,
     cluster_name,
     primary,
     resource_id,
 )
+from tidegate.cloud.services.ecs.traffic import advanced, shifts
 
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
 
-_PLATFORM = "1.4.0"
 _REFUSED = (
     "serviceRegistries",
     "placementConstraints",
@@ -48,21 +48,13 @@ _REFUSED = (
     "vpcLatticeConfigurations",
     "gatewayConnectors",
     "monitoring",
-    "enableExecuteCommand",
-    "loadBalancers.advancedConfiguration",
-    "deploymentConfiguration.bakeTimeInMinutes",
     "deploymentConfiguration.lifecycleHooks",
-    "deploymentConfiguration.linearConfiguration",
-    "deploymentConfiguration.canaryConfiguration",
     "deploymentConfiguration.earlySuccessCriteria",
 )
-_DEFAULT_DEPLOYMENT: t.DeploymentConfigurationOutputTypeDef = {
-    "deploymentCircuitBreaker": {"enable": False, "rollback": False},
-    "maximumPercent": 200,
-    "minimumHealthyPercent": 100,
-    "strategy": "ROLLING",
-    "bakeTimeInMinutes": 0,
-}
+_NO_TASK_ROLE = (
+    "The service couldn't be {} because a valid taskRoleArn is not being used. Specify a valid task role in your task "
+    "definition and try again."
+)
 
 
 class ServicesApi:
@@ -77,7 +69,7 @@ class ServicesApi:
     async def create_service(self, context: Context, request: t.CreateServiceRequestTypeDef) -> Mapping[str, Any]:
         """Create a service; the scheduler starts its tasks."""
         cluster = cluster_name(request.get("cluster"))
-        cluster_arn = find_cluster(self.model, context, cluster)["cluster"]["clusterArn"]
+        found = find_cluster(self.model, context, cluster)["cluster"]
         name = request["serviceName"]
         existing = self.model.services.get(context.region, cluster, name)
         if existing is not None and existing["service"]["status"] != INACTIVE:
@@ -96,26 +88,29 @@ class ServicesApi:
         if "taskDefinition" not in request:
             raise ServiceError("InvalidParameterException", "TaskDefinition can not be blank.")
         definition = find_active_definition(self.model, context, request["taskDefinition"])["definition"]
-        launch_type, strategy = _launch(request)
+        strategy = chosen_strategy(found, request)
         _check_fargate(definition)
+        configuration = merged_configuration(DEFAULTS, request.get("deploymentConfiguration", {}))
+        executable = request.get("enableExecuteCommand", False)
+        if executable and "taskRoleArn" not in definition:
+            raise ServiceError("InvalidParameterException", _NO_TASK_ROLE.format("created"))
         caller = self._calls.as_service("ecs.amazonaws.com", context.region)
         network = await checked_network(caller, request.get("networkConfiguration"))
         balancers = [dict(each) for each in request.get("loadBalancers", [])]
-        await _check_balancers(caller, definition, balancers)
+        self._authorize_roles(context, balancers)
+        await check_balancers(caller, definition, balancers, shifts=shifts(configuration))
         now = self._clock.now()
         service: t.ServiceTypeDef = {
             "serviceArn": context.arn("ecs", f"service/{cluster}/{name}"),
             "serviceName": name,
-            "clusterArn": cluster_arn,
+            "clusterArn": found["clusterArn"],
             "loadBalancers": balancers,  # type: ignore[typeddict-item]
             "serviceRegistries": [],
             "status": ACTIVE,
             "desiredCount": request.get("desiredCount", 1),
             "platformVersion": request.get("platformVersion", "LATEST"),
             "platformFamily": "Linux",
-            "deploymentConfiguration": _deployment_configuration(
-                _DEFAULT_DEPLOYMENT, request.get("deploymentConfiguration", {})
-            ),
+            "deploymentConfiguration": configuration,
             "roleArn": f"arn:aws:iam::{context.account}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS",
             "createdAt": now,
             "createdBy": context.principal.role_arn or context.principal.arn,
@@ -126,14 +121,14 @@ class ServicesApi:
             "deploymentController": {"type": "ECS"},
             "enableECSManagedTags": request.get("enableECSManagedTags", False),
             "propagateTags": request.get("propagateTags", "NONE"),
-            "enableExecuteCommand": False,
+            "enableExecuteCommand": executable,
             "availabilityZoneRebalancing": request.get("availabilityZoneRebalancing", "ENABLED"),
             "tags": list(request.get("tags", [])),
         }
         if strategy:
             service["capacityProviderStrategy"] = strategy
         else:
-            service["launchType"] = launch_type
+            service["launchType"] = "FARGATE"
         if not balancers:
             del service["healthCheckGracePeriodSeconds"]
         record: ServiceRecord = {
@@ -143,8 +138,9 @@ class ServicesApi:
             "steady": False,
             "tokens": {request["clientToken"]: "create"} if "clientToken" in request else {},
         }
-        self._deploy(context, record, definition["taskDefinitionArn"], network)
-        self.model.services.put((context.region, cluster, name), record)
+        with self.model.store.transaction():
+            begin_deployment(self.model, self._clock, context, record, definition, network)
+            self.model.services.put((context.region, cluster, name), record)
         return {"service": described_service(self.model, context.region, record)}
 
     @operation(resource=service_arn, conditions=in_cluster, refuse=_REFUSED)
@@ -169,7 +165,13 @@ class ServicesApi:
         if "networkConfiguration" in request:
             network = await checked_network(caller, request["networkConfiguration"])
         balancers = [dict(each) for each in request.get("loadBalancers", record["service"]["loadBalancers"])]
-        await _check_balancers(caller, definition["definition"], balancers)
+        if "loadBalancers" in request:
+            self._authorize_roles(context, balancers)
+        given: Mapping[str, Any] = request.get("deploymentConfiguration", {})
+        configuration = merged_configuration(record["service"]["deploymentConfiguration"], given)
+        await check_balancers(caller, definition["definition"], balancers, shifts=shifts(configuration))
+        if request.get("enableExecuteCommand") and "taskRoleArn" not in definition["definition"]:
+            raise ServiceError("InvalidParameterException", _NO_TASK_ROLE.format("updated"))
 
         # from here on nothing is awaited: the record is read again, so that no change in between is lost
         record = find_service(self.model, context, cluster, name)
@@ -187,14 +189,12 @@ class ServicesApi:
         service["loadBalancers"] = balancers  # type: ignore[typeddict-item]
         service["platformVersion"] = platform
         if "capacityProviderStrategy" in request:
-            service["capacityProviderStrategy"] = _strategy(request["capacityProviderStrategy"])
-            service.pop("launchType", None)
+            _use_strategy(service, request["capacityProviderStrategy"])
         if "desiredCount" in request:
             service["desiredCount"] = request["desiredCount"]
-        if "deploymentConfiguration" in request:
-            service["deploymentConfiguration"] = _deployment_configuration(
-                service["deploymentConfiguration"], request["deploymentConfiguration"]
-            )
+        service["deploymentConfiguration"] = merged_configuration(service["deploymentConfiguration"], given)
+        if "enableExecuteCommand" in request:
+            service["enableExecuteCommand"] = request["enableExecuteCommand"]
         if "healthCheckGracePeriodSeconds" in request:
             service["healthCheckGracePeriodSeconds"] = request["healthCheckGracePeriodSeconds"]
         if "enableECSManagedTags" in request:
@@ -204,9 +204,10 @@ class ServicesApi:
         if "availabilityZoneRebalancing" in request:
             service["availabilityZoneRebalancing"] = request["availabilityZoneRebalancing"]
         record["steady"] = False
-        if anew:
-            self._deploy(context, record, definition_arn, network)
-        self.model.services.put((context.region, cluster, name), record)
+        with self.model.store.transaction():
+            if anew:
+                begin_deployment(self.model, self._clock, context, record, definition["definition"], network)
+            self.model.services.put((context.region, cluster, name), record)
         return {"service": described_service(self.model, context.region, record)}
 
     @operation(resource=service_arn, conditions=in_cluster)
@@ -270,120 +271,25 @@ class ServicesApi:
         chosen, token = page(arns, request.get("nextToken"), request.get("maxResults", 10), key=str)
         return {"serviceArns": chosen, "nextToken": token}
 
-    def _deploy(
-        self, context: Context, record: ServiceRecord, definition: str, network: t.AwsVpcConfigurationOutputTypeDef
-    ) -> None:
-        """Begin a deployment: it becomes the primary one, the one before it stays active while it has tasks."""
-        now = self._clock.now()
-        service = record["service"]
-        number = "".join(random.choices("0123456789", k=19))  # noqa: S311 - an identifier, no secret
-        path = f"{service['clusterArn'].rpartition('/')[2]}/{service['serviceName']}"
-        for each in record["deployments"]:
-            each["status"] = ACTIVE
-        deployment: DeploymentRecord = {
-            "id": f"ecs-svc/{number}",
-            "revision": context.arn("ecs", f"service-revision/{path}/{number}"),
-            "status": PRIMARY,
-            "rollout": IN_PROGRESS,
-            "reason": f"ECS deployment ecs-svc/{number} in progress.",
-            "definition": definition,
-            "network": network,
-            "platform_version": _PLATFORM,
-            "created_at": now,
-            "updated_at": now,
-            "failed": 0,
-            "images": {},
-        }
-        record["deployments"].insert(0, deployment)
-        service["taskDefinition"] = definition
-        service["networkConfiguration"] = {"awsvpcConfiguration": network}
-        record["steady"] = False
+    def _authorize_roles(self, context: Context, balancers: Sequence[Mapping[str, Any]]) -> None:
+        """Have the caller be allowed to give ECS the roles that it moves requests as."""
+        for each in advanced(balancers):
+            role = each["advancedConfiguration"].get("roleArn")
+            if role is not None:
+                self._calls.authorize(context, "iam:PassRole", role, {"iam:PassedToService": "ecs.amazonaws.com"})
 
 
-async def _check_balancers(
-    caller: Caller, definition: t.TaskDefinitionTypeDef, balancers: Sequence[Mapping[str, Any]]
-) -> None:
-    for each in balancers:
-        if "targetGroupArn" not in each:
-            raise ServiceError(
-                "InvalidParameterException",
-                "A Classic Load Balancer cannot serve tasks of network mode awsvpc: use a target group of an "
-                "Application Load Balancer.",
-            )
-        container = next(
-            (c for c in definition["containerDefinitions"] if c["name"] == each.get("containerName")), None
-        )
-        family = definition["taskDefinitionArn"].rpartition("/")[2]
-        if container is None:
-            raise ServiceError(
-                "InvalidParameterException",
-                f"The container {each.get('containerName')} does not exist in the task definition {family}.",
-            )
-        if each.get("containerPort") not in {port["containerPort"] for port in container["portMappings"]}:
-            raise ServiceError(
-                "InvalidParameterException",
-                f"The container {each.get('containerName')} did not have a container port "
-                f"{each.get('containerPort')} defined.",
-            )
-        try:
-            groups = await caller("elbv2", "describe_target_groups", TargetGroupArns=[each["targetGroupArn"]])
-        except ServiceError as error:
-            raise ServiceError("InvalidParameterException", error.message) from error
-        group = groups["TargetGroups"][0]
-        if group.get("TargetType") != "ip":
-            raise ServiceError(
-                "InvalidParameterException",
-                f"The provided target group {group['TargetGroupArn']} has target type {group.get('TargetType')}, "
-                "which is incompatible with the awsvpc network mode specified in the task definition.",
-            )
-        if not group.get("LoadBalancerArns"):
-            raise ServiceError(
-                "InvalidParameterException",
-                f"The target group with targetGroupArn {group['TargetGroupArn']} does not have an associated "
-                "load balancer.",
-            )
-
-
-def _launch(request: Mapping[str, Any]) -> tuple[Literal["FARGATE"], list[t.CapacityProviderStrategyItemTypeDef]]:
-    if "capacityProviderStrategy" in request:
-        if "launchType" in request:
-            raise ServiceError(
-                "InvalidParameterException",
-                "Specifying both a launch type and capacity provider strategy is not supported.",
-            )
-        return "FARGATE", _strategy(request["capacityProviderStrategy"])
-    launch_type = request.get("launchType", "FARGATE")
-    if launch_type != "FARGATE":
-        raise not_offered(f"the launch type {launch_type}")
-    return "FARGATE", []
-
-
-def _strategy(items: Sequence[Mapping[str, Any]]) -> list[t.CapacityProviderStrategyItemTypeDef]:
-    for item in items:
-        if item["capacityProvider"] not in ("FARGATE", "FARGATE_SPOT"):
-            raise not_offered(f"the capacity provider {item['capacityProvider']}")
-    return [
-        {"capacityProvider": item["capacityProvider"], "weight": item.get("weight", 0), "base": item.get("base", 0)}
-        for item in items
-    ]
+def _use_strategy(service: t.ServiceTypeDef, items: Sequence[Mapping[str, Any]]) -> None:
+    """Put a service on other capacity; an empty strategy is Fargate, by launch type."""
+    strategy = checked_strategy(items)
+    service.pop("capacityProviderStrategy", None)
+    service.pop("launchType", None)
+    if strategy:
+        service["capacityProviderStrategy"] = strategy
+    else:
+        service["launchType"] = "FARGATE"
 
 
 def _check_fargate(definition: t.TaskDefinitionTypeDef) -> None:
     if not is_for_fargate(definition):
         raise ServiceError("InvalidParameterException", "Task definition does not support launch_type FARGATE.")
-
-
-def _deployment_configuration(
-    current: Mapping[str, Any], given: Mapping[str, Any]
-) -> t.DeploymentConfigurationOutputTypeDef:
-    if given.get("strategy", "ROLLING") != "ROLLING":
-        raise not_offered(f"the deployment strategy {given['strategy']}")
-    merged: Any = {**current, **given}
-    breaker = merged["deploymentCircuitBreaker"]
-    threshold = breaker.get("thresholdConfiguration")
-    if threshold is not None and threshold["type"] != "COUNT":
-        raise not_offered(f"deploymentCircuitBreaker.thresholdConfiguration {threshold['type']}")
-    if "resetOnHealthyTask" in breaker and not breaker["resetOnHealthyTask"]:
-        raise not_offered("deploymentCircuitBreaker.resetOnHealthyTask false")
-    result: t.DeploymentConfigurationOutputTypeDef = merged
-    return result

@@ -41,7 +41,6 @@ _REFUSED = (
     "volumes.fsxWindowsFileServerVolumeConfiguration",
     "volumes.configuredAtLaunch",
     "containerDefinitions.repositoryCredentials",
-    "containerDefinitions.restartPolicy",
     "containerDefinitions.volumesFrom",
     "containerDefinitions.disableNetworking",
     "containerDefinitions.firelensConfiguration",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
-from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.ecs.api.capacity import chosen_strategy
 from tidegate.cloud.services.ecs.api.network import checked_network
 from tidegate.cloud.services.ecs.api.shared import (
     definition_arn,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 _MOST_AT_ONCE = 10
 _REFUSED = (
-    "enableExecuteCommand",
     "placementConstraints",
     "placementStrategy",
     "volumeConfigurations",
@@ -46,6 +46,12 @@ _REFUSED = (
     "overrides.ephemeralStorage",
     "overrides.containerOverrides.environmentFiles",
     "overrides.containerOverrides.resourceRequirements",
+)
+
+
+_NO_TASK_ROLE = (
+    "The task couldn't be run because a valid taskRoleArn is not being used. Specify a valid task role in your task "
+    "definition and try again."
 )
 
 
@@ -61,15 +67,13 @@ class TasksApi:
     async def run_task(self, context: Context, request: t.RunTaskRequestTypeDef) -> Mapping[str, Any]:
         """Start tasks of their own, without a service."""
         cluster = cluster_name(request.get("cluster"))
-        cluster_arn = find_cluster(self.model, context, cluster)["cluster"]["clusterArn"]
+        found = find_cluster(self.model, context, cluster)["cluster"]
         count = request.get("count", 1)
         if not 1 <= count <= _MOST_AT_ONCE:
             raise ServiceError("InvalidParameterException", f"Count must be between 1 and {_MOST_AT_ONCE}.")
         record = find_active_definition(self.model, context, request["taskDefinition"])
         definition = record["definition"]
-        strategy = request.get("capacityProviderStrategy", [])
-        if request.get("launchType", "FARGATE") != "FARGATE":
-            raise not_offered(f"the launch type {request['launchType']}")
+        strategy = chosen_strategy(found, request)
         if not is_for_fargate(definition):
             raise ServiceError("InvalidParameterException", "Task definition does not support launch_type FARGATE.")
         overrides: Mapping[str, Any] = request.get("overrides", {})
@@ -85,6 +89,9 @@ class TasksApi:
         for role in (overrides.get("taskRoleArn"), overrides.get("executionRoleArn")):
             if role is not None:
                 self._calls.authorize(context, "iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
+        executable = request.get("enableExecuteCommand", False)
+        if executable and not (overrides.get("taskRoleArn") or definition.get("taskRoleArn")):
+            raise ServiceError("InvalidParameterException", _NO_TASK_ROLE)
         caller = self._calls.as_service("ecs.amazonaws.com", context.region)
         network = await checked_network(caller, request.get("networkConfiguration"))
         token = request.get("clientToken")
@@ -106,7 +113,7 @@ class TasksApi:
                     running[name] = running.get(name, 0) + 1
                 task = new_task(
                     self._clock.hex(32),
-                    cluster_arn,
+                    found["clusterArn"],
                     definition,
                     network,
                     self._clock.now(),
@@ -116,6 +123,7 @@ class TasksApi:
                     tags=tags,
                     provider=choose_provider(strategy, running),
                     platform_version=_platform(request.get("platformVersion")),
+                    executable=executable,
                 )
                 if token is not None:
                     task["token"] = token

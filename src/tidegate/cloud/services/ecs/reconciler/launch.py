@@ -23,6 +23,7 @@ from tidegate.cloud.planes.docker.values import (
 from tidegate.cloud.services.ecs.containers import container_values, local_image, with_digest
 from tidegate.cloud.services.ecs.definition import is_from_ecr
 from tidegate.cloud.services.ecs.model import EcsModel, TaskRecord, pod_name
+from tidegate.cloud.services.ecs.reconciler.endpoint import TaskEndpoint
 from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
 from tidegate.cloud.services.ecs.reconciler.roles import Roles
 from tidegate.cloud.services.ecs.reconciler.secrets import Given, NotRetrievedError, Secrets
@@ -60,6 +61,7 @@ class Launcher:
         roles: Roles,
         secrets: Secrets,
         shipper: LogShipper,
+        endpoint: TaskEndpoint,
         registry: str,
         home_region: str,
     ) -> None:
@@ -70,6 +72,7 @@ class Launcher:
         self._roles = roles
         self._secrets = secrets
         self._shipper = shipper
+        self._endpoint = endpoint
         self._registry = registry
         self._home_region = home_region
 
@@ -170,6 +173,7 @@ class Launcher:
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
+            **await self._endpoint.environment(record, container["name"]),
             **given.files,
         }
         values = container_values(definition, container, record, environment, volumes)

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.call import Calls
+from tidegate.cloud.call import Caller, Calls
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.planes.docker.pods import Pods
 from tidegate.cloud.planes.docker.values import ContainerError, ContainerState, EngineError, Phase, PodSpec
 from tidegate.cloud.services.ecs.containers import container_ports, log_target, stop_timeout
-from tidegate.cloud.services.ecs.lifecycle import Container, Stage, ended, health, next_starts, stop_layers
+from tidegate.cloud.services.ecs.lifecycle import Container, Stage, ended, health, next_starts, restarts, stop_layers
 from tidegate.cloud.services.ecs.model import (
     ACTIVATING,
     DEACTIVATING,
@@ -29,6 +29,7 @@ from tidegate.cloud.services.ecs.model import (
     STOPPED,
     STOPPING,
     EcsModel,
+    Registration,
     TaskRecord,
     pod_name,
 )
@@ -45,6 +46,7 @@ log = logging.getLogger(__name__)
 _STOP_GRACE = 5  # seconds that containers get when the local cloud itself stops
 KEPT = timedelta(hours=1)  # a stopped task can be described that long
 _LOG_PATIENCE = 5.0  # seconds that a stopped task waits for its last lines
+_ELB_SESSION = "ecs-service-scheduler"
 _WATCH = 30.0  # seconds between looks at a running task, besides the engine's notices
 _STAGES = {Phase.CREATED: Stage.CREATED, Phase.RUNNING: Stage.RUNNING, Phase.EXITED: Stage.EXITED}
 
@@ -139,6 +141,7 @@ class TaskReconciler:
         interface = await self._network.interface(key[0], record["task"]["taskArn"], record["network"])
 
         def provisioned(record: TaskRecord) -> None:
+            record["secret"] = self._clock.secret(24)
             record["interface"] = interface["NetworkInterfaceId"]
             record["vpc"] = interface["VpcId"]
             record["address"] = interface["PrivateIpAddress"]
@@ -233,14 +236,15 @@ class TaskReconciler:
 
     async def _activate(self, key: Key, record: TaskRecord) -> float | None:
         """Register the task with its target groups: from now on it is running."""
-        caller = self._calls.as_service("ecs.amazonaws.com", key[0])
         for each in record["registrations"]:
             target = {"Id": record["address"], "Port": each["port"]}
             try:
+                caller = await self._balancing(key[0], each)
                 await caller("elbv2", "register_targets", TargetGroupArn=each["target_group"], Targets=[target])
             except ServiceError as error:
                 raise TaskFailedError(
-                    f"Task failed to register with {each['target_group']}: {error.message}"
+                    f"Task failed to register targets in (target-group {each['target_group']}) with "
+                    f"(error {error.message})"
                 ) from error
         now = self._clock.now()
 
@@ -248,6 +252,9 @@ class TaskReconciler:
             record["registered"] = bool(record["registrations"])
             record["task"]["startedAt"] = now
             record["task"]["lastStatus"] = RUNNING
+            for container in record["task"]["containers"]:
+                for agent in container.get("managedAgents", ()):
+                    agent["lastStatus"], agent["lastStartedAt"] = RUNNING, now
 
         self._update(key, running)
         return None
@@ -256,6 +263,15 @@ class TaskReconciler:
         """See whether the task still lives, and how healthy its containers are."""
         states = await self._note_states(key)
         containers = self._definition(record)["containerDefinitions"]
+        again = restarts(containers, _actual(states))
+        for each in again:
+            try:
+                await self._pods.start(pod_name(key), each)
+            except ContainerError as error:
+                raise TaskFailedError(f"CannotStartContainerError: {error}", container=each) from error
+            self._follow((*key, each))
+        if again:
+            return 0.0
         name = ended(containers, _actual(states))
         if name is not None:
             state = states.get(name)
@@ -282,15 +298,15 @@ class TaskReconciler:
 
     async def _deregister(self, key: Key, record: TaskRecord) -> float | None:
         """Take the task out of its target groups, and wait until its last request has ended."""
-        caller = self._calls.as_service("ecs.amazonaws.com", key[0])
+        own = self._calls.as_service("ecs.amazonaws.com", key[0])
         waiting = False
         for each in record["registrations"] if record["registered"] else ():
             target = {"Id": record["address"], "Port": each["port"]}
             request = {"TargetGroupArn": each["target_group"], "Targets": [target]}
             try:
                 if not record["draining"]:
-                    await caller("elbv2", "deregister_targets", **request)
-                found = (await caller("elbv2", "describe_target_health", **request))["TargetHealthDescriptions"]
+                    await self._take_out(key[0], each, request)
+                found = (await own("elbv2", "describe_target_health", **request))["TargetHealthDescriptions"]
             except ServiceError as error:
                 if error.code in ("TargetGroupNotFound", "InvalidTarget"):
                     continue  # it is gone, or knows the target no more: nothing is left to drain
@@ -305,6 +321,23 @@ class TaskReconciler:
 
         self._update(key, deregistered)
         return _WATCH if waiting else None
+
+    async def _balancing(self, region: str, registration: Registration) -> Caller:
+        """Return as whom a task is registered: the role that its service names, or ECS itself."""
+        if "role" not in registration:
+            return self._calls.as_service("ecs.amazonaws.com", region)
+        return await self._calls.as_role(registration["role"], "ecs.amazonaws.com", _ELB_SESSION, region)
+
+    async def _take_out(self, region: str, registration: Registration, request: Mapping[str, Any]) -> None:
+        """Deregister a task; where the service's role may not (any more), ECS's own does, for it has to go."""
+        try:
+            caller = await self._balancing(region, registration)
+            await caller("elbv2", "deregister_targets", **request)
+        except ServiceError as error:
+            if "role" not in registration or error.code not in ("AccessDenied", "AccessDeniedException"):
+                raise
+            own = self._calls.as_service("ecs.amazonaws.com", region)
+            await own("elbv2", "deregister_targets", **request)
 
     async def _stop_containers(self, key: Key, record: TaskRecord) -> None:
         """Ask the containers to end, dependents first, and carry their last lines."""
@@ -414,7 +447,17 @@ def _visible(record: TaskRecord) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _actual(states: Mapping[str, ContainerState]) -> dict[str, Container]:
-    return {name: Container(_STAGES[state.phase], state.exit_code, state.health) for name, state in states.items()}
+    return {
+        name: Container(_STAGES[state.phase], state.exit_code, state.health, _ran(state))
+        for name, state in states.items()
+    }
+
+
+def _ran(state: ContainerState) -> float:
+    """Return for how many seconds a container that has exited had run."""
+    if state.started_at is None or state.finished_at is None:
+        return 0.0
+    return (state.finished_at - state.started_at).total_seconds()
 
 
 def _note(container: t.ContainerTypeDef, state: ContainerState) -> None:
@@ -422,6 +465,8 @@ def _note(container: t.ContainerTypeDef, state: ContainerState) -> None:
     container["lastStatus"] = {Phase.CREATED: "PENDING", Phase.RUNNING: "RUNNING", Phase.EXITED: "STOPPED"}[state.phase]
     if state.exit_code is not None:
         container["exitCode"] = state.exit_code
+    else:
+        container.pop("exitCode", None)
     if state.out_of_memory:
         container["reason"] = "OutOfMemoryError: Container killed due to memory usage"
     elif state.error:

@@ -80,22 +80,10 @@ class PublishingApi:
             "resources": list(entry.get("Resources", [])),
             "detail": json.loads(entry["Detail"]),
         }
-        for (_, name), record in self.model.rules.items(context.region):
+        for record in self.model.rules.values(context.region):
             rule = record["rule"]
-            if rule["State"] != "ENABLED" or not parse(rule["EventPattern"]).matches(event):
-                continue
-            for target in record["targets"].values():
-                self.model.deliveries.put(
-                    (context.region, identity, name, target["Id"]),
-                    {
-                        "event": event,
-                        "rule": rule["Arn"],
-                        "target": target,
-                        "accepted": now,
-                        "attempts": 0,
-                        "due": now,
-                    },
-                )
+            if rule["State"] == "ENABLED" and "EventPattern" in rule and parse(rule["EventPattern"]).matches(event):
+                self.model.send(context.region, record, event, now)
         return identity
 
 

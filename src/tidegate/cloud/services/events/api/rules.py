@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context, operation
+from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.schedule import At, InvalidScheduleError
+from tidegate.cloud.schedule import parse as parse_schedule
 from tidegate.cloud.services.events.api.shared import BUS, check_bus, find_rule, paged, rule_arn
 from tidegate.cloud.services.events.model import EventsModel, RuleRecord
 from tidegate.cloud.services.events.pattern import InvalidPatternError, parse
@@ -20,20 +23,24 @@ _STATES = ("ENABLED", "DISABLED")
 class RulesApi:
     """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html and its siblings."""
 
-    def __init__(self, model: EventsModel, calls: Calls) -> None:
+    def __init__(self, model: EventsModel, calls: Calls, clock: Clock) -> None:
         self.model = model
         self._calls = calls
+        self._clock = clock
 
-    @operation(resource=rule_arn, refuse=("ScheduleExpression",))
+    @operation(resource=rule_arn)
     async def put_rule(self, context: Context, request: t.PutRuleRequestTypeDef) -> Mapping[str, Any]:
-        """Create a rule, or give an existing one another pattern; its targets and tags stay."""
+        """Create a rule, or give an existing one another pattern or schedule; its targets and tags stay."""
         check_bus(self.model, context, request.get("EventBusName"))
         name, state = request["Name"], request.get("State", "ENABLED")
-        if "EventPattern" not in request:
+        if not request.get("EventPattern") and not request.get("ScheduleExpression"):
             raise ServiceError(
                 "ValidationException", "Parameter(s) EventPattern or ScheduleExpression must be specified."
             )
-        checked_pattern(request["EventPattern"])
+        if request.get("EventPattern"):
+            checked_pattern(request["EventPattern"])
+        if request.get("ScheduleExpression"):
+            _check_schedule(request["ScheduleExpression"])
         if state not in _STATES:
             raise not_offered(f"events:PutRule State {state}")
         if "RoleArn" in request:
@@ -43,12 +50,12 @@ class RulesApi:
         rule: t.RuleTypeDef = {
             "Name": name,
             "Arn": arn,
-            "EventPattern": request["EventPattern"],
             "State": state,
             "EventBusName": BUS,
         }
-        if request.get("Description"):
-            rule["Description"] = request["Description"]
+        for member in ("EventPattern", "ScheduleExpression", "Description"):
+            if request.get(member):
+                rule[member] = request[member]
         if "RoleArn" in request:
             rule["RoleArn"] = request["RoleArn"]
         known = self.model.rules.get(context.region, name)
@@ -56,6 +63,11 @@ class RulesApi:
         record: RuleRecord = {"rule": rule, "tags": tags, "targets": {}}
         if known is not None:
             record = {**known, "rule": rule}
+        if "ScheduleExpression" in rule and (known is None or _schedule(known["rule"]) != _schedule(rule)):
+            record["since"] = self._clock.now()
+            record.pop("told", None)
+        if "ScheduleExpression" not in rule:
+            record.pop("since", None)
         self.model.rules.put((context.region, name), record)
         return {"RuleArn": arn}
 
@@ -78,6 +90,9 @@ class RulesApi:
         """Let a rule match again."""
         check_bus(self.model, context, request.get("EventBusName"))
         record = find_rule(self.model, context, request["Name"])
+        if record["rule"]["State"] != "ENABLED" and "since" in record:
+            record["since"] = self._clock.now()
+            record.pop("told", None)
         record["rule"]["State"] = "ENABLED"
         self.model.rules.put((context.region, request["Name"]), record)
 
@@ -141,6 +156,20 @@ class RulesApi:
         if record is None or record["rule"]["Arn"] != arn:
             raise ServiceError("ResourceNotFoundException", f"Rule {name} does not exist on EventBus {BUS}.")
         return record
+
+
+def _schedule(rule: t.RuleTypeDef) -> tuple[str | None, str | None]:
+    return rule.get("ScheduleExpression"), rule.get("State")
+
+
+def _check_schedule(text: str) -> None:
+    """Raise ValidationException for what is neither `rate(…)` nor `cron(…)`; `at(…)` is the Scheduler's."""
+    try:
+        if not isinstance(parse_schedule(text), At):
+            return
+    except InvalidScheduleError:
+        pass
+    raise ServiceError("ValidationException", "Parameter ScheduleExpression is not valid.")
 
 
 def checked_pattern(text: str) -> None:

@@ -33,7 +33,6 @@ class TargetsApi:
             for name in (
                 "KinesisParameters",
                 "RunCommandParameters",
-                "EcsParameters",
                 "BatchParameters",
                 "SqsParameters",
                 "HttpParameters",
@@ -41,6 +40,8 @@ class TargetsApi:
                 "SageMakerPipelineParameters",
                 "DeadLetterConfig",
                 "AppSyncParameters",
+                "EcsParameters.PlacementConstraints",
+                "EcsParameters.PlacementStrategy",
             )
         ),
     )
@@ -101,8 +102,12 @@ class TargetsApi:
         if len(parts) < 6 or parts[0] != "arn":
             raise ServiceError("ValidationException", f"Provided Arn is not in correct format: {arn}")
         project = parts[2] == "codebuild" and parts[5].startswith("project/")
-        if not project and parts[2] != "codepipeline":
+        cluster = parts[2] == "ecs" and parts[5].startswith("cluster/")
+        if not project and not cluster and parts[2] != "codepipeline":
             raise not_offered(f"events:PutTargets target {arn}")
+        if cluster is not ("EcsParameters" in target):
+            why = "is required" if cluster else "is not supported"
+            raise ServiceError("ValidationException", f"Parameter EcsParameters {why} for target {arn}.")
         if parts[3:5] != [context.region, self.model.account]:
             raise not_offered(f"events:PutTargets target in another region or account ({arn})")
         if "RoleArn" not in target:

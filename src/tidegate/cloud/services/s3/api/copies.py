@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.services.s3.api.encryption import members, seal, unseal
 from tidegate.cloud.services.s3.api.objects import complete, expiration_of
 from tidegate.cloud.services.s3.api.payload import DEFAULT
 from tidegate.cloud.services.s3.api.shared import (
@@ -26,6 +27,7 @@ from tidegate.cloud.services.s3.api.shared import (
 from tidegate.cloud.services.s3.blobs import Blobs
 from tidegate.cloud.services.s3.conditions import check_read, check_write
 from tidegate.cloud.services.s3.model import BucketRecord, ObjectRecord, S3Model
+from tidegate.cloud.services.s3.notices import Notices
 
 if TYPE_CHECKING:
     from types_boto3_s3 import type_defs as t
@@ -42,6 +44,7 @@ class CopiesApi:
         self._blobs = blobs
         self._calls = calls
         self._clock = clock
+        self._notices = Notices(model, clock)
 
     @operation(
         resource=object_arn,
@@ -75,24 +78,32 @@ class CopiesApi:
             if not retags:
                 self._calls.authorize(context, "s3:GetObjectTagging", _arn_of_source(request))
             self._calls.authorize(context, "s3:PutObjectTagging", object_arn(self, context, request))
-        algorithm = checked_algorithm(request) or source.get("checksum", {}).get("algorithm") or DEFAULT
         content = self._blobs.content(self.model.blobs_of(source))
+        await unseal(self._calls, context, source_bucket, source)
+        sealed = await seal(self._calls, context, bucket, key, request)
+        if sealed is not None:
+            record["seal"] = sealed
+        algorithm = checked_algorithm(request) or source.get("checksum", {}).get("algorithm") or DEFAULT
         async with self._blobs.receive(content, [algorithm]) as incoming:
             bucket = find_bucket(self.model, context, request)
             check_write(request, self.model.current(bucket["name"], key))
             complete(record, incoming, algorithm, bucket, self._clock)
-            self._blobs.keep(incoming, lambda: self.model.put(bucket, key, record))
+            self._blobs.keep(incoming, lambda: self._write(context, bucket, key, record))
         return {
             "CopyObjectResult": {
                 "ETag": quoted(record["etag"]),
                 "LastModified": record["modified"],
                 **checksum_members(record["checksum"]),
             },
-            "ServerSideEncryption": "AES256",
+            **members(record),
             **source_version(source_bucket, source),
             **version_of(bucket, record),
             **expiration_of(bucket, key, record),
         }
+
+    def _write(self, context: Context, bucket: BucketRecord, key: str, record: ObjectRecord) -> None:
+        self.model.put(bucket, key, record)
+        self._notices.created(context, bucket, key, record, "CopyObject")
 
 
 def find_source(

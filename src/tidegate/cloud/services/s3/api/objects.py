@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.services.s3.api.encryption import members, seal, unseal
 from tidegate.cloud.services.s3.api.payload import DEFAULT, algorithm_of, received
 from tidegate.cloud.services.s3.api.shared import (
     CUSTOMER_KEYS,
@@ -27,6 +28,7 @@ from tidegate.cloud.services.s3.api.shared import (
 from tidegate.cloud.services.s3.blobs import Blobs, Incoming
 from tidegate.cloud.services.s3.conditions import byte_range, check_read, check_write
 from tidegate.cloud.services.s3.model import NULL, BucketRecord, ObjectRecord, S3Model
+from tidegate.cloud.services.s3.notices import Notices
 from tidegate.cloud.services.s3.plan import expiration
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class ObjectsApi:
         self._blobs = blobs
         self._calls = calls
         self._clock = clock
+        self._notices = Notices(model, clock)
 
     @operation(resource=object_arn, conditions=conditions, refuse=(*REFUSED, *XXHASHES, "WriteOffsetBytes"))
     async def put_object(self, context: Context, request: t.PutObjectRequestTypeDef) -> Mapping[str, Any]:
@@ -61,15 +64,18 @@ class ObjectsApi:
                 self._calls.authorize(context, action, object_arn(self, context, request))
         record = draft(bucket, request, self._clock.now())
         check_write(request, self.model.current(bucket["name"], key))
+        sealed = await seal(self._calls, context, bucket, key, request)
+        if sealed is not None:
+            record["seal"] = sealed
         algorithm = algorithm_of(request) or DEFAULT
         async with received(self._blobs, request, algorithm) as incoming:
             bucket = find_bucket(self.model, context, request)  # a body takes its time
             check_write(request, self.model.current(bucket["name"], key))
             complete(record, incoming, algorithm, bucket, self._clock)
-            self._blobs.keep(incoming, lambda: self.model.put(bucket, key, record))
+            self._blobs.keep(incoming, lambda: self._write(context, bucket, key, record))
         return {
             "ETag": quoted(record["etag"]),
-            "ServerSideEncryption": "AES256",
+            **members(record),
             **checksum_members(record["checksum"]),
             **version_of(bucket, record),
             **expiration_of(bucket, key, record),
@@ -79,13 +85,17 @@ class ObjectsApi:
     async def get_object(self, context: Context, request: t.GetObjectRequestTypeDef) -> Mapping[str, Any]:
         """Return an object, a version of it, a range or a part of it."""
         record, answer, first = self._read(context, request)
-        length = answer["ContentLength"]
-        return {**answer, "Body": self._blobs.content(self.model.blobs_of(record), first, length)}
+        body = self._blobs.content(self.model.blobs_of(record), first, answer["ContentLength"])  # it stays from here on
+        await unseal(self._calls, context, find_bucket(self.model, context, request), record)
+        return {**answer, "Body": body}
 
     @operation(action=object_action("GetObject"), resource=object_arn, conditions=conditions, refuse=CUSTOMER_KEYS)
     async def head_object(self, context: Context, request: t.HeadObjectRequestTypeDef) -> Mapping[str, Any]:
-        """Return what GetObject would, without the bytes."""
-        return self._read(context, request)[1]
+        """Return what GetObject would, without the bytes; the checksum alone needs the object's key."""
+        record, answer, _ = self._read(context, request)
+        if request.get("ChecksumMode") == "ENABLED":
+            await unseal(self._calls, context, find_bucket(self.model, context, request), record)
+        return answer
 
     @operation(
         action=object_action("DeleteObject"),
@@ -98,7 +108,7 @@ class ObjectsApi:
         bucket = find_bucket(self.model, context, request)
         if "IfMatch" in request:
             check_write(request, self.model.current(bucket["name"], request["Key"]))
-        return self._delete(bucket, request["Key"], request.get("VersionId"))
+        return self._delete(context, bucket, request["Key"], request.get("VersionId"))
 
     @operation(open_to_all=True, refuse=("MFA", "BypassGovernanceRetention"))
     async def delete_objects(self, context: Context, request: t.DeleteObjectsRequestTypeDef) -> Mapping[str, Any]:
@@ -130,17 +140,27 @@ class ObjectsApi:
         for name in ("LastModifiedTime", "Size"):
             if given.get(name) is not None:
                 raise not_offered(f"s3:DeleteObjects {name} (a condition for directory buckets)")
-        answer = self._delete(bucket, key, version)
+        answer = self._delete(context, bucket, key, version)
         if not answer.get("DeleteMarker"):
             return {}
         return {"DeleteMarker": True, "DeleteMarkerVersionId": answer["VersionId"]}
 
-    def _delete(self, bucket: BucketRecord, key: str, version: str | None) -> dict[str, Any]:
-        if version is None:
-            marker = self.model.delete(bucket, key, self._clock.secret(24), self._clock.now())
-            return {} if marker is None else {"DeleteMarker": True, "VersionId": marker}
-        removed = self.model.remove(bucket["name"], key, checked_version(version))
-        return {"VersionId": version, **({"DeleteMarker": True} if removed and removed.get("marker") else {})}
+    def _write(self, context: Context, bucket: BucketRecord, key: str, record: ObjectRecord) -> None:
+        self.model.put(bucket, key, record)
+        self._notices.created(context, bucket, key, record, "PutObject")
+
+    def _delete(self, context: Context, bucket: BucketRecord, key: str, version: str | None) -> dict[str, Any]:
+        with self.model.transaction():
+            if version is None:
+                there = self.model.current(bucket["name"], key) is not None
+                marker = self.model.delete(bucket, key, self._clock.secret(24), self._clock.now())
+                if there or marker is not None:
+                    self._notices.deleted(context, bucket, key, marker, marked=marker is not None)
+                return {} if marker is None else {"DeleteMarker": True, "VersionId": marker}
+            removed = self.model.remove(bucket["name"], key, checked_version(version))
+            if removed is not None:
+                self._notices.deleted(context, bucket, key, version, marked=False)
+            return {"VersionId": version, **({"DeleteMarker": True} if removed and removed.get("marker") else {})}
 
     def _read(self, context: Context, request: Mapping[str, Any]) -> tuple[ObjectRecord, dict[str, Any], int]:
         """Return what is read, the head of the answer, and where the bytes that are asked for begin."""
@@ -157,7 +177,7 @@ class ObjectsApi:
             "LastModified": record["modified"],
             "ETag": quoted(record["etag"]),
             "ContentLength": size if span is None else span[1] - span[0] + 1,
-            "ServerSideEncryption": "AES256",
+            **members(record),
             "Metadata": record["metadata"],
             **record["headers"],
             **version_of(bucket, record),

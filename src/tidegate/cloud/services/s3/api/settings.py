@@ -74,14 +74,14 @@ class SettingsApi:
     async def put_bucket_encryption(
         self, context: Context, request: t.PutBucketEncryptionRequestTypeDef
     ) -> Mapping[str, Any]:
-        """Set what objects are encrypted with; only AES256 is offered. Everything stays on this machine."""
+        """Set what objects are encrypted with: AES256, or a key of KMS, which need not be there yet."""
         bucket, given = find_bucket(self.model, context, request), request["ServerSideEncryptionConfiguration"]
         for rule in given["Rules"]:
             default = rule.get("ApplyServerSideEncryptionByDefault", {})
             algorithm = default.get("SSEAlgorithm", "AES256")
-            if algorithm != "AES256":
+            if algorithm not in ("AES256", "aws:kms"):
                 raise not_offered(f"s3:PutBucketEncryption SSEAlgorithm {algorithm}")
-            if default.get("KMSMasterKeyID"):
+            if default.get("KMSMasterKeyID") and algorithm == "AES256":
                 raise ServiceError(
                     "InvalidArgument", "a KMSMasterKeyID is not applicable if the SSEAlgorithm is AES256"
                 )
@@ -96,6 +96,35 @@ class SettingsApi:
         """Go back to AES256."""
         bucket = find_bucket(self.model, context, request)
         bucket.pop("encryption", None)
+        self.model.buckets.put((bucket["name"],), bucket)
+        return {}
+
+    # notifications
+
+    @operation(action="s3:GetBucketNotification", resource=bucket_arn)
+    async def get_bucket_notification_configuration(
+        self, context: Context, request: t.GetBucketNotificationConfigurationRequestTypeDef
+    ) -> Mapping[str, Any]:
+        """Say whether EventBridge hears of the bucket's objects."""
+        bucket = find_bucket(self.model, context, request)
+        return {"EventBridgeConfiguration": {}} if bucket.get("event_bridge") else {}
+
+    @operation(
+        action="s3:PutBucketNotification",
+        resource=bucket_arn,
+        refuse=tuple(
+            f"NotificationConfiguration.{kind}Configurations" for kind in ("Topic", "Queue", "LambdaFunction")
+        ),
+    )
+    async def put_bucket_notification_configuration(
+        self, context: Context, request: t.PutBucketNotificationConfigurationRequestTypeDef
+    ) -> Mapping[str, Any]:
+        """Have EventBridge told of the bucket's objects, or not any more.
+
+        SkipDestinationValidation is about queues, topics and functions, which are not offered.
+        """
+        bucket = find_bucket(self.model, context, request)
+        bucket["event_bridge"] = "EventBridgeConfiguration" in request["NotificationConfiguration"]
         self.model.buckets.put((bucket["name"],), bucket)
         return {}
 

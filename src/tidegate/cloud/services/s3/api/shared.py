@@ -27,9 +27,8 @@ _MOST_METADATA = 2048  # bytes
 # what belongs to features that are not offered: keys and locks of one's own, grants, redirects, the extensions of 2026
 REFUSED = (
     "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWriteACP", "SSECustomerAlgorithm", "SSECustomerKey",
-    "SSECustomerKeyMD5", "SSEKMSEncryptionContext", "SSEKMSKeyId", "BucketKeyEnabled", "ObjectLockEventHold",
-    "ObjectLockEventHoldDurationDays", "ObjectLockEventHoldDurationYears", "ObjectLockLegalHoldStatus",
-    "ObjectLockMode", "ObjectLockRetainUntilDate", "WebsiteRedirectLocation",
+    "SSECustomerKeyMD5", "ObjectLockEventHold", "ObjectLockEventHoldDurationDays", "ObjectLockEventHoldDurationYears",
+    "ObjectLockLegalHoldStatus", "ObjectLockMode", "ObjectLockRetainUntilDate", "WebsiteRedirectLocation",
 )  # fmt: skip
 CUSTOMER_KEYS = ("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
 CHECKSUMS = {
@@ -101,6 +100,7 @@ _CONDITION_KEYS = {
     "s3:x-amz-copy-source": "CopySource",
     "s3:x-amz-metadata-directive": "MetadataDirective",
     "s3:x-amz-server-side-encryption": "ServerSideEncryption",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
     "s3:x-amz-storage-class": "StorageClass",
     "s3:x-amz-object-ownership": "ObjectOwnership",
     "s3:if-match": "IfMatch",
@@ -240,9 +240,6 @@ def draft(bucket: BucketRecord, request: Mapping[str, Any], now: datetime) -> Ob
     """Return the beginnings of an object's record: what a request says of it beside its bytes."""
     check_key(request["Key"])
     check_acl(bucket, request)
-    encryption = request.get("ServerSideEncryption", "AES256")
-    if encryption != "AES256":
-        raise not_offered(f"ServerSideEncryption {encryption}")
     storage_class = request.get("StorageClass", "STANDARD")
     if storage_class not in STORAGE_CLASSES:
         raise not_offered(f"StorageClass {storage_class}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class UnsetApi:
-    """CORS, website, replication, logging, notification, acceleration, object lock, who pays."""
+    """CORS, website, replication, logging, acceleration, object lock, who pays."""
 
     def __init__(self, model: S3Model) -> None:
         self.model = model
@@ -58,14 +58,6 @@ class UnsetApi:
         self, context: Context, request: t.GetBucketLoggingRequestTypeDef
     ) -> Mapping[str, Any]:
         """Say that no access log is written into a bucket."""
-        find_bucket(self.model, context, request)
-        return {}
-
-    @operation(action="s3:GetBucketNotification", resource=bucket_arn)
-    async def get_bucket_notification_configuration(
-        self, context: Context, request: t.GetBucketNotificationConfigurationRequestTypeDef
-    ) -> Mapping[str, Any]:
-        """Say that nobody is notified."""
         find_bucket(self.model, context, request)
         return {}
 

@@ -12,6 +12,7 @@ from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.s3.api.copies import SOURCE_KEYS, find_source, source_version
+from tidegate.cloud.services.s3.api.encryption import members, seal, unseal
 from tidegate.cloud.services.s3.api.objects import expiration_of, new_version
 from tidegate.cloud.services.s3.api.payload import DEFAULT, algorithm_of, received
 from tidegate.cloud.services.s3.api.shared import (
@@ -40,6 +41,7 @@ from tidegate.cloud.services.s3.model import (
     escaped,
     part_key,
 )
+from tidegate.cloud.services.s3.notices import Notices
 from tidegate.cloud.services.s3.plan import abortion
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class UploadsApi:
         self._blobs = blobs
         self._calls = calls
         self._clock = clock
+        self._notices = Notices(model, clock)
 
     @operation(action="s3:PutObject", resource=object_arn, conditions=conditions, refuse=REFUSED)
     async def create_multipart_upload(
@@ -67,12 +70,16 @@ class UploadsApi:
         for member, action in (("Tagging", "s3:PutObjectTagging"), ("ACL", "s3:PutObjectAcl")):
             if request.get(member):
                 self._calls.authorize(context, action, object_arn(self, context, request))
-        algorithm = checked_algorithm(request)
+        algorithm, record = checked_algorithm(request), draft(bucket, request, now)
+        sealed = await seal(self._calls, context, bucket, key, request)
+        if sealed is not None:
+            record["seal"] = sealed
+            bucket = find_bucket(self.model, context, request)  # KMS was asked meanwhile
         upload: UploadRecord = {
             "id": self._clock.secret(48),
             "initiated": now,
             "initiator": context.principal.arn,
-            "draft": draft(bucket, request, now),
+            "draft": record,
             "algorithm": algorithm,
             "type": _checksum_type(algorithm, request.get("ChecksumType")),
         }
@@ -82,7 +89,7 @@ class UploadsApi:
             "Bucket": bucket["name"],
             "Key": key,
             "UploadId": upload["id"],
-            "ServerSideEncryption": "AES256",
+            **members(record),
             **about,
             **abortion_of(bucket, key, upload),
         }
@@ -91,6 +98,7 @@ class UploadsApi:
     async def upload_part(self, context: Context, request: t.UploadPartRequestTypeDef) -> Mapping[str, Any]:
         """Write a part, in the place of one of the same number."""
         upload = self._find(context, request)
+        await unseal(self._calls, context, find_bucket(self.model, context, request), upload["draft"])
         algorithm, own = upload["algorithm"] or DEFAULT, algorithm_of(request)
         if upload["algorithm"] is not None and own not in (None, upload["algorithm"]):
             raise ServiceError(
@@ -107,7 +115,7 @@ class UploadsApi:
         answered["value"] = incoming.checksums[answered["algorithm"]]
         return {
             "ETag": quoted(part["etag"]),
-            "ServerSideEncryption": "AES256",
+            **members(upload["draft"]),
             **checksum_members(answered, typed=False),
         }
 
@@ -119,6 +127,8 @@ class UploadsApi:
         text = request.get("CopySourceRange")
         first, last = (0, source["size"] - 1) if text is None else copy_range(text, source["size"])
         content = self._blobs.content(self.model.blobs_of(source), first, last - first + 1)
+        await unseal(self._calls, context, find_bucket(self.model, context, request), upload["draft"])
+        await unseal(self._calls, context, source_bucket, source)
         algorithm = upload["algorithm"] or DEFAULT
         async with self._blobs.receive(content, [algorithm]) as incoming:
             part = self._part(request["PartNumber"], incoming.blob, incoming.size, incoming.md5, algorithm)
@@ -131,7 +141,7 @@ class UploadsApi:
                 "LastModified": part["modified"],
                 **checksum_members(part["checksum"], typed=False),
             },
-            "ServerSideEncryption": "AES256",
+            **members(upload["draft"]),
             **source_version(source_bucket, source),
         }
 
@@ -142,6 +152,10 @@ class UploadsApi:
         """Make the object of the parts that are listed; asked again, answer the same again."""
         bucket, key = find_bucket(self.model, context, request), request["Key"]
         upload = self.model.uploads.get(bucket["name"], escaped(key), request["UploadId"])
+        if upload is not None and "seal" in upload["draft"]:
+            await unseal(self._calls, context, bucket, upload["draft"])
+            bucket = find_bucket(self.model, context, request)  # nothing is awaited from here on
+            upload = self.model.uploads.get(bucket["name"], escaped(key), request["UploadId"])
         current = self.model.current(bucket["name"], key)
         if upload is None:
             if current is not None and current.get("upload") == request["UploadId"]:
@@ -165,6 +179,7 @@ class UploadsApi:
         with self.model.transaction():
             self.model.layouts.put((record["blob"],), parts)
             self.model.put(bucket, key, record)
+            self._notices.created(context, bucket, key, record, "CompleteMultipartUpload")
             self.model.end_upload(bucket["name"], key, upload["id"], kept=[part["blob"] for part in parts])
         return self._completed(context, bucket, key, record)
 
@@ -270,7 +285,7 @@ class UploadsApi:
             "Bucket": bucket["name"],
             "Key": key,
             "ETag": quoted(record["etag"]),
-            "ServerSideEncryption": "AES256",
+            **members(record),
             **checksum_members(record["checksum"]),
             **version_of(bucket, record),
             **expiration_of(bucket, key, record),

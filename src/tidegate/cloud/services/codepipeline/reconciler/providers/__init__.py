@@ -8,21 +8,26 @@ from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.services.codepipeline.action_types import TypeName
 from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts
+from tidegate.cloud.services.codepipeline.reconciler.connections import Connections
 from tidegate.cloud.services.codepipeline.reconciler.providers.approval import ManualApproval
 from tidegate.cloud.services.codepipeline.reconciler.providers.cloudformation import CloudFormationDeploy
 from tidegate.cloud.services.codepipeline.reconciler.providers.codebuild import CodeBuildAction
 from tidegate.cloud.services.codepipeline.reconciler.providers.codecommit import Archives, CodeCommitSource
+from tidegate.cloud.services.codepipeline.reconciler.providers.connection import ConnectionSource
 from tidegate.cloud.services.codepipeline.reconciler.providers.ecs import EcsDeploy
 from tidegate.cloud.services.codepipeline.reconciler.providers.s3_deploy import S3Deploy
 from tidegate.cloud.services.codepipeline.reconciler.providers.s3_source import S3Source
 from tidegate.cloud.services.codepipeline.reconciler.run import Provider
 
 
-def providers(artifacts: Artifacts, archives: Archives, calls: Calls, clock: Clock) -> Mapping[TypeName, Provider]:
+def providers(
+    artifacts: Artifacts, archives: Archives, connections: Connections, calls: Calls, clock: Clock
+) -> Mapping[TypeName, Provider]:
     """Return the provider of each action type that is offered."""
     codebuild = CodeBuildAction()
     return {
         TypeName("Source", "CodeCommit"): CodeCommitSource(artifacts, archives, calls, clock),
+        TypeName("Source", "CodeStarSourceConnection"): ConnectionSource(artifacts, connections, calls, clock),
         TypeName("Source", "S3"): S3Source(artifacts),
         TypeName("Build", "CodeBuild"): codebuild,
         TypeName("Test", "CodeBuild"): codebuild,

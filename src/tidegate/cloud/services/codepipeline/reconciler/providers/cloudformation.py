@@ -206,7 +206,7 @@ class CloudFormationDeploy:
             with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
                 archive.writestr(name, json.dumps(outputs))
             (place,) = run.outputs.values()
-            await self._artifacts.store(session, place, content.getvalue())
+            await self._artifacts.store(session, place, content.getvalue(), run.encryption_key)
         return Done(outputs, summary=f"The stack {run.configuration['StackName']} is {stack.get('StackStatus', '')}")
 
     async def _request(self, run: ActionRun, session: RoleSession) -> dict[str, Any]:
@@ -251,7 +251,7 @@ class CloudFormationDeploy:
             return {"TemplateBody": text}
         place = run.inputs[artifact]
         key = f"{place['key']}.{run.id}.template"
-        await self._artifacts.store(session, {"bucket": place["bucket"], "key": key}, text.encode())
+        await self._artifacts.store(session, {"bucket": place["bucket"], "key": key}, text.encode(), run.encryption_key)
         return {"TemplateURL": f"https://s3.{run.region}.amazonaws.com/{place['bucket']}/{key}"}
 
     async def _read(self, run: ActionRun, session: RoleSession, artifact: str, file: str) -> str:

@@ -95,6 +95,8 @@ def _request(run: ActionRun) -> dict[str, Any]:
         "artifactsOverride": {"type": "NO_ARTIFACTS"},
         "secondaryArtifactsOverride": [],
     }
+    if run.encryption_key is not None:
+        request["encryptionKeyOverride"] = run.encryption_key
     revision = _revision(run, primary)
     if revision is not None:
         request["sourceVersion"] = revision

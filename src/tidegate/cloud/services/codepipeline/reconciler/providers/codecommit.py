@@ -6,8 +6,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeC
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tidegate.cloud.call import Calls, Context, RoleSession
 from tidegate.cloud.clock import Clock
@@ -15,6 +14,7 @@ from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.planes.git.process import GitError
 from tidegate.cloud.services.codepipeline.describe import console
 from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts, Stream
+from tidegate.cloud.services.codepipeline.reconciler.commits import moment, stamp
 from tidegate.cloud.services.codepipeline.reconciler.run import (
     CONFIGURATION_ERROR,
     PERMISSION_ERROR,
@@ -68,24 +68,25 @@ class CodeCommitSource:
             raise _failure(error, repository, branch) from error
         (place,) = run.outputs.values()
         try:
-            await self._artifacts.store(session, place, Stream(self._archives.archive(identity, commit)))
+            content = Stream(self._archives.archive(identity, commit))
+            await self._artifacts.store(session, place, content, run.encryption_key)
         except GitError as error:
             raise ActionFailedError(REVISION_UNAVAILABLE, f"The commit {commit} cannot be archived: {error}") from error
         message = described["message"].strip()
-        committed = _moment(described["committer"]["date"])
+        committed = moment(described["committer"]["date"])
         variables = {
             "RepositoryName": repository,
             "BranchName": branch,
             "CommitId": commit,
             "CommitMessage": message,
-            "AuthorDate": _stamp(_moment(described["author"]["date"])),
-            "CommitterDate": _stamp(committed),
+            "AuthorDate": stamp(moment(described["author"]["date"])),
+            "CommitterDate": stamp(committed),
         }
         (name,) = run.outputs
         revision: t.ArtifactRevisionTypeDef = {
             "name": name,
             "revisionId": commit,
-            "revisionChangeIdentifier": _stamp(committed),
+            "revisionChangeIdentifier": stamp(committed),
             "revisionSummary": message[:2048] or commit,
             "created": committed,
             "revisionUrl": _url(run, repository, commit),
@@ -129,12 +130,3 @@ def _failure(error: ServiceError, repository: str, branch: str) -> ActionFailedE
 
 def _url(run: ActionRun, repository: str, commit: str) -> str:
     return console(run.region, f"codecommit/home?region={run.region}#/repository/{repository}/commit/{commit}")
-
-
-def _moment(date: str) -> datetime:
-    """Return the moment that git's `SECONDS +ZONE` names."""
-    return datetime.fromtimestamp(int(date.split()[0]), UTC)
-
-
-def _stamp(moment: datetime) -> Any:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -55,7 +55,7 @@ class S3Source:
             run.keep(revision=revision, external_id=revision)
             run.see(revision)
         (name,) = run.outputs
-        await self._artifacts.store(session, run.outputs[name], found["Body"])
+        await self._artifacts.store(session, run.outputs[name], found["Body"], run.encryption_key)
         summary = found["Metadata"].get(_SUMMARY, f"Amazon S3 version id: {revision}")
         etag = found["ETag"].strip('"')
         described: t.ArtifactRevisionTypeDef = {

@@ -1,0 +1,1 @@
+"""CodeConnections: connections to who else keeps repositories, and the local copies of these."""

@@ -1,0 +1,66 @@
+"""How a service is deployed: its deployment configuration checked, and completed with ECS's defaults.
+
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.services.ecs.traffic import ROLLING, SETTINGS
+
+if TYPE_CHECKING:
+    from types_boto3_ecs import type_defs as t
+
+DEFAULTS: t.DeploymentConfigurationOutputTypeDef = {
+    "deploymentCircuitBreaker": {"enable": False, "rollback": False},
+    "maximumPercent": 200,
+    "minimumHealthyPercent": 100,
+    "strategy": ROLLING,
+    "bakeTimeInMinutes": 0,
+}
+_LONGEST_BAKE = 1440  # minutes
+_LEAST = {"stepPercent": 3.0, "canaryPercent": 0.1}
+
+
+def merged_configuration(
+    current: Mapping[str, Any], given: Mapping[str, Any]
+) -> t.DeploymentConfigurationOutputTypeDef:
+    """Return a deployment configuration with what is given put over what it is; raise InvalidParameterException."""
+    merged: Any = {**current, **given}
+    strategy = merged["strategy"]
+    _check_minutes("bakeTimeInMinutes", merged["bakeTimeInMinutes"])
+    for name, (member, defaults) in SETTINGS.items():
+        if name == strategy:
+            merged[member] = _checked({**defaults, **merged.get(member, {})})
+            continue
+        if member in given:
+            raise _invalid(f"{member} can only be specified with the deployment strategy {name}.")
+        merged.pop(member, None)
+    threshold = merged["deploymentCircuitBreaker"].get("thresholdConfiguration")
+    if threshold is not None and threshold["value"] < 1:
+        raise _invalid("The value of a deployment circuit breaker's thresholdConfiguration must be greater than 0.")
+    result: t.DeploymentConfigurationOutputTypeDef = merged
+    return result
+
+
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    for name, value in settings.items():
+        if name not in _LEAST:
+            _check_minutes(name, value)
+        elif not _LEAST[name] <= value <= 100 or round(value * 10) != round(value * 10, 6):
+            raise _invalid(f"{name} must be a multiple of 0.1 from {_LEAST[name]} to 100.0.")
+        else:
+            settings[name] = float(value)
+    return settings
+
+
+def _check_minutes(name: str, value: int) -> None:
+    if not 0 <= value <= _LONGEST_BAKE:
+        raise _invalid(f"{name} must be between 0 and {_LONGEST_BAKE} minutes.")
+
+
+def _invalid(why: str) -> ServiceError:
+    return ServiceError("InvalidParameterException", why)

@@ -1,0 +1,1 @@
+"""KMS: symmetric keys, their policies, and what is encrypted with them."""
