@@ -5,6 +5,7 @@ It imports next to nothing until it can answer for Ctrl-C, so that no moment of 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ def main() -> None:
     """Run the program."""
     signal.signal(signal.SIGINT, _interrupt)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some takes longer than all else it does
+    gc.set_threshold(50_000)  # most of what a command makes is modules, which stay
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.project import Project
 from tidegate.deploy.repository import Commit
-from tidegate.template.source import source_key
 
 REMOTE = "tidegate"
 _TYPES = {"github": "GITHUB", "gitlab": "GITLAB", "bitbucket": "BITBUCKET"}  # as CodeBuild calls them
@@ -87,7 +86,7 @@ class Source:
         """Return what StartBuild is told so that it takes the code by itself, without a pipeline."""
         source = self.project.manifest.source
         if source.provider == "s3":
-            place = f"{self._bucket}/{source_key(self.project.manifest)}"
+            place = f"{self._bucket}/{self.project.manifest.source.zip_key}"
             kind: dict[str, Any] = {"sourceTypeOverride": "S3", "sourceLocationOverride": place}
         elif source.connected:
             connection = source.connection or self.outputs["ConnectionArn"]
@@ -112,7 +111,10 @@ class Source:
         return self.project.home.copy_of(url)
 
     def _upload(self, commit: Commit) -> Delivered:
-        s3, place = self.project.home.client("s3"), {"Bucket": self._bucket, "Key": source_key(self.project.manifest)}
+        s3, place = (
+            self.project.home.client("s3"),
+            {"Bucket": self._bucket, "Key": self.project.manifest.source.zip_key},
+        )
         try:
             there = s3.head_object(**place)
         except s3.exceptions.ClientError:

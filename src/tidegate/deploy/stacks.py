@@ -10,15 +10,18 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
-from troposphere import Template
 
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.progress import Pace, Progress
 from tidegate.deploy.session import Session
-from tidegate.judge.changes import Action
+
+if TYPE_CHECKING:  # who only looks at stacks makes no templates
+    from troposphere import Template
+
+    from tidegate.judge.changes import Action
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 # what a failed attempt leaves: nothing can be done with such a stack but to remove it

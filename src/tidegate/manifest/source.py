@@ -33,6 +33,11 @@ class Source(Part):
     """s3: the zip file's key; `source.zip` when left out."""
 
     @property
+    def zip_key(self) -> str:
+        """s3: under which key the zip file with the code is uploaded."""
+        return self.key or "source.zip"
+
+    @property
     def connected(self) -> bool:
         """Whether the code is reached through a connection."""
         return self.provider in CONNECTED

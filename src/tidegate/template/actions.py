@@ -12,7 +12,7 @@ from troposphere import codepipeline
 
 from tidegate.manifest import Manifest, Stage
 from tidegate.template import names, places
-from tidegate.template.source import connection, source_bucket, source_key
+from tidegate.template.source import connection, source_bucket
 
 SOURCE_ACTION = "Source"
 _ARTIFACT = "Source"
@@ -35,7 +35,7 @@ def source(manifest: Manifest) -> codepipeline.Actions:
         }
     elif found.provider == "s3":
         provider = "S3"
-        configuration = {"S3Bucket": source_bucket(manifest), "S3ObjectKey": source_key(manifest)}
+        configuration = {"S3Bucket": source_bucket(manifest), "S3ObjectKey": manifest.source.zip_key}
     else:
         provider = "CodeCommit"
         configuration = {"RepositoryName": manifest.repository, "BranchName": found.branch}

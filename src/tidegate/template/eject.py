@@ -9,7 +9,6 @@ from tidegate.manifest import Manifest, Stage
 from tidegate.manifest.model import Place
 from tidegate.template import names
 from tidegate.template.readable import to_yaml
-from tidegate.template.source import source_key
 from tidegate.template.stacks import Stack, all_stacks
 
 PLACEHOLDER = "IMAGE-BY-ITS-DIGEST"
@@ -135,7 +134,7 @@ class _Readme:
         source = self._manifest.source
         if source.provider == "s3":
             bucket = source.bucket or f"$({self._output(stack, 'SourceBucket')})"
-            key = source_key(self._manifest)
+            key = self._manifest.source.zip_key
             yield from _block(
                 f'SOURCE="{bucket}/{key}"',
                 "git archive --format zip --output source.zip HEAD",

@@ -19,7 +19,6 @@ from tidegate.template.storage import PRIVATE, encryption, insecure_refused
 SOURCE = "SourceRepository"
 CONNECTION = "Connection"
 SOURCE_BUCKET = "SourceBucket"
-_KEY = "source.zip"
 _OLD_SOURCES = 30  # days
 _PROVIDERS = {
     "github": ("GitHub", "https://github.com"),
@@ -54,7 +53,7 @@ def read_source(manifest: Manifest) -> Statement:
         actions = [f"{prefix}:GetConnection", f"{prefix}:GetConnectionToken", f"{prefix}:UseConnection"]
         return allow(actions, source.connection or Ref(CONNECTION))
     if source.provider == "s3":
-        return allow(READ_ARTIFACTS, one_object(_own_bucket(manifest), source_key(manifest)))
+        return allow(READ_ARTIFACTS, one_object(_own_bucket(manifest), manifest.source.zip_key))
     return allow(["codecommit:GitPull"], GetAtt(SOURCE, "Arn"))
 
 
@@ -70,7 +69,7 @@ def take_source(manifest: Manifest) -> list[Statement]:
                 ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"],
                 Sub("arn:${AWS::Partition}:s3:::${Bucket}", Bucket=bucket),
             ),
-            allow(READ_ARTIFACTS, one_object(bucket, source_key(manifest))),
+            allow(READ_ARTIFACTS, one_object(bucket, manifest.source.zip_key)),
         ]
     return [
         allow(
@@ -100,11 +99,6 @@ def connection(manifest: Manifest) -> Any:
 def source_bucket(manifest: Manifest) -> Any:
     """Return the name of the bucket with the code, as the pipeline refers to it."""
     return manifest.source.bucket or ImportValue(f"{names.image_stack(manifest.app)}-source")
-
-
-def source_key(manifest: Manifest) -> str:
-    """Return under which key the zip file with the code is uploaded."""
-    return manifest.source.key or _KEY
 
 
 def _own_bucket(manifest: Manifest) -> Any:

@@ -11,7 +11,7 @@ from tidegate.template import names
 from tidegate.template.actions import SOURCE_ACTION
 from tidegate.template.places import arn
 from tidegate.template.policies import allow, role
-from tidegate.template.source import source_bucket, source_key
+from tidegate.template.source import source_bucket
 
 
 def triggers(manifest: Manifest) -> list[codepipeline.PipelineTriggerDeclaration]:
@@ -61,7 +61,7 @@ def add_trigger(template: Template, manifest: Manifest) -> None:
 
 def _description(manifest: Manifest) -> str:
     if manifest.source.provider == "s3":
-        return f"A new {source_key(manifest)} of {manifest.app}"
+        return f"A new {manifest.source.zip_key} of {manifest.app}"
     return f"A push to {manifest.source.branch} of {manifest.repository}"
 
 
@@ -83,5 +83,5 @@ def _uploaded(manifest: Manifest) -> dict[str, Any]:
     return {
         "source": ["aws.s3"],
         "detail-type": ["Object Created"],
-        "detail": {"bucket": {"name": [source_bucket(manifest)]}, "object": {"key": [source_key(manifest)]}},
+        "detail": {"bucket": {"name": [source_bucket(manifest)]}, "object": {"key": [manifest.source.zip_key]}},
     }
