@@ -1,5 +1,5 @@
 # The two commands of a fresh machine are `make demo` and `make test`; both install what is missing first.
-.PHONY: setup demo test faults matrix check bench clean
+.PHONY: setup demo test faults matrix docs check bench clean
 
 setup:
 	@scripts/setup
@@ -17,11 +17,15 @@ faults: setup
 matrix: setup
 	@.venv/bin/pytest -m matrix -n 2
 
+docs: setup
+	@.venv/bin/mkdocs build --quiet --site-dir .site
+
 check: setup
 	@.venv/bin/ruff format --check --quiet
 	@.venv/bin/ruff check --quiet
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/mkdocs build --quiet --site-dir .site
 
 bench: setup
 	@for each in local_cloud command_line calls graph_depth push_to_live; do PYTHONPATH=.:scripts .venv/bin/python -m benchmarks.$$each || exit 1; done
