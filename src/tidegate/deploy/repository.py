@@ -13,6 +13,9 @@ from tidegate.deploy.git_password import git_password
 from tidegate.deploy.programs import Ended, output, run
 from tidegate.deploy.session import Session
 
+# git's words for an address where nobody answers, or nobody any more
+_NO_ANSWER = ("Failed to connect", "Could not resolve host", "Empty reply from server", "Recv failure")
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:
@@ -102,6 +105,8 @@ class Repository:
         result = self._git("push", "--porcelain", url, f"HEAD:refs/heads/{branch}", **header)
         if result.returncode:
             why = _reason(result.stdout + result.stderr)
+            if any(text in why for text in _NO_ANSWER):
+                raise session.no_answer(url)
             if "fetch first" in why or "non-fast-forward" in why:
                 raise UserError(
                     f"git push to {branch}",

@@ -127,7 +127,11 @@ class Session:
 
         if not isinstance(error, HTTPClientError | NoConnectionError):
             return None
-        address = urlsplit(str(error.kwargs.get("endpoint_url", ""))).netloc
+        return self.no_answer(str(error.kwargs.get("endpoint_url", "")))
+
+    def no_answer(self, url: str) -> UserError:
+        """Say that nobody answers at an address of this session's AWS, and what to do."""
+        address = urlsplit(url).netloc
         if self._endpoint is None:
             return UserError("AWS", f"{address} does not answer", "check the network, then the same command again")
         next_step = "tidegate local start --detach, then the same command again"
