@@ -12,6 +12,7 @@ from tidegate.deploy.project import Project
 from tidegate.deploy.repository import Commit
 from tidegate.template import names
 
+_APPROVAL = "Approval"
 _ENDED = ("Succeeded", "Failed", "Stopped", "Superseded", "Cancelled")
 _PATIENCE = 90.0  # seconds in which a push must have started the pipeline
 _SHOWN_EVENTS = 3
@@ -61,7 +62,7 @@ class Executions:
             found = self.summaries(1)
             return found[0] if found else None
 
-        self.follow(self.project.pace.until(first)["pipelineExecutionId"])
+        self.follow(self.project.pace.until(first)["pipelineExecutionId"], to_approval=True)
 
     def of_revision(self, commit: Commit, revision: str, known: set[str]) -> str:
         """Return the id of the execution that a push of this commit started: one that was not `known` before.
@@ -84,17 +85,25 @@ class Executions:
 
         return self.project.pace.until(found)
 
-    def follow(self, execution: str) -> None:
-        """Tell of each action as it begins and ends; raise `UserError` where the execution does not succeed."""
+    def follow(self, execution: str, *, to_approval: bool = False) -> None:
+        """Tell of each action as it begins and ends; raise `UserError` where the execution does not succeed.
+
+        `to_approval`: do not wait for somebody's approval, only say that it is waited for.
+        """
         told: dict[str, str] = {}
 
         def ended() -> Any:
             summary = self._client.get_pipeline_execution(pipelineName=self.name, pipelineExecutionId=execution)
-            self._tell(self._actions(execution), told)
+            actions = self._actions(execution)
+            self._tell(actions, told)
+            if to_approval and any(map(_waits, actions)):
+                return _APPROVAL
             status = summary["pipelineExecution"]["status"]
             return status if status in _ENDED else None
 
         status = self.project.pace.until(ended)
+        if status == _APPROVAL:
+            return
         actions = self._actions(execution)
         self._tell(actions, told)
         if status == "Superseded":
@@ -121,8 +130,8 @@ class Executions:
                 seconds = (action["lastUpdateTime"] - action["startTime"]).total_seconds()
                 self.project.progress.done(title, _summary(action), seconds)
             else:
-                waits = status == "InProgress" and action["input"]["actionTypeId"]["provider"] == "Manual"
-                self.project.progress.step(title, "waits for tidegate pipeline approve" if waits else status.lower())
+                text = "waits for tidegate pipeline approve" if _waits(action) else status.lower()
+                self.project.progress.step(title, text)
 
     def _failure(self, actions: list[Any], status: str) -> UserError:
         failed = next((action for action in actions if action["status"] in ("Failed", "Abandoned")), None)
@@ -151,6 +160,11 @@ class Executions:
         services = ecs.describe_services(cluster=cluster, services=[service])["services"]
         events = services[0]["events"][:_SHOWN_EVENTS] if services else []
         return [event["message"] for event in reversed(events)]
+
+
+def _waits(action: Any) -> bool:
+    """Return whether an action waits for somebody's approval."""
+    return bool(action["status"] == "InProgress" and action["input"]["actionTypeId"]["provider"] == "Manual")
 
 
 def _summary(action: Any) -> str:
