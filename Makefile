@@ -15,7 +15,7 @@ faults: setup
 	@.venv/bin/pytest -m slow
 
 matrix: setup
-	@.venv/bin/pytest -m matrix -n 2
+	@.venv/bin/pytest -m matrix
 
 docs: setup
 	@.venv/bin/mkdocs build --quiet --site-dir .site
