@@ -28,7 +28,7 @@ R = TypeVar("R")
 _SEPARATOR = "\x1f"  # the ASCII unit separator: cannot occur in an AWS name
 _AFTER_SEPARATOR = "\x20"
 _AFTER_ALL = "\U0010ffff"  # the greatest code point: follows every text that continues a prefix
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2  # counts up whenever records are written otherwise than before
 _SCHEMA = f"""
 create table records (kind text not null, key text not null, body text not null,
                       primary key (kind, key)) without rowid;
