@@ -8,10 +8,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tidegate.deploy.executions import Executions
 from tidegate.deploy.project import Project
 from tidegate.deploy.source import REMOTE
 from tidegate.deploy.stacks import Stacks
+from tidegate.deploy.stages import other_stages
 from tidegate.template import names, places
+from tidegate.template.pipeline import pipeline_template
 
 _BATCH = 1000  # keys that S3 deletes at once
 
@@ -31,13 +34,28 @@ class Teardown:
     def run(self) -> list[str]:
         """Delete the stacks and what they leave behind; return what is kept, and why."""
         project = self._project
+        last = not self._other_environments()
+        if not last:
+            self._leave_pipeline()
         for stacks, name in self._order():
             if name in (names.image_stack(project.app), names.artifacts_stack(project.app)):
                 self._empty_buckets(stacks, name)
             stacks.delete(name)
         self._deregister_task_definitions()
-        project.repository.forget_remote(REMOTE)
+        if last:
+            project.repository.forget_remote(REMOTE)
         return [*self._others_kept(), *self._kept()]
+
+    def _leave_pipeline(self) -> None:
+        """Take the environment out of the pipeline, which needs its roles; without any other the pipeline goes."""
+        project, stack = self._project, names.pipeline_stack(self._project.app)
+        if self._home.standing(stack) is None or project.cluster not in Executions(project).clusters():
+            return
+        left = [stage for stage, is_up in other_stages(project, self._here) if is_up]
+        if left:
+            self._home.apply(self._home.plan(stack, pipeline_template(project.manifest, left)))
+        else:
+            self._home.delete(stack)
 
     def _order(self) -> Iterator[tuple[Stacks, str]]:
         """Yield the stacks in the order of deletion; what environments share goes with the last of them."""

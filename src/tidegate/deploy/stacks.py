@@ -134,6 +134,14 @@ class Stacks:
         changes = tuple(self._changes(change_set))
         return StackPlan(name, body, parameters, True, changes, change_set, self._standing(stack), _outputs(stack))
 
+    def plan_later(self, name: str, template: Template, changes: tuple[Change, ...]) -> StackPlan:
+        """Return a plan to be shown, of a stack that stands: it needs what is not there yet, and is made again then."""
+        body, stack = _written(name, template), self.standing(name)
+        if stack is None:
+            return self.plan(name, template, stack=None)
+        standing = self._standing(stack)
+        return StackPlan(name, body, {}, exists=True, changes=changes, standing=standing, outputs=_outputs(stack))
+
     def apply(self, plan: StackPlan) -> dict[str, str]:
         """Make it so and return the stack's outputs; raise `StackError` with the first cause of a failure.
 

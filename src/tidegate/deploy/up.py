@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,7 +21,8 @@ from tidegate.deploy.running import live_targets, running
 from tidegate.deploy.scaling import restore, with_drift
 from tidegate.deploy.secrets import missing_secrets
 from tidegate.deploy.source import Source
-from tidegate.deploy.stacks import StackError, StackPlan, Stacks
+from tidegate.deploy.stacks import Change, StackError, StackPlan, Stacks
+from tidegate.deploy.stages import other_stages
 from tidegate.manifest import Stage
 from tidegate.template import names, places
 from tidegate.template.environment import environment_template
@@ -29,6 +31,11 @@ from tidegate.template.pipeline import pipeline_template
 from tidegate.template.service import service_template
 from tidegate.template.storage import artifacts_template
 
+# what of a pipeline changes when an environment joins it
+_JOINED = (
+    Change("Modify", "Pipeline", "AWS::CodePipeline::Pipeline", ("Stages",)),
+    Change("Modify", "PipelineRole", "AWS::IAM::Role", ("Policies",)),
+)
 _NONE_YET = "not-built-yet"  # the image in a plan for a service that has none
 
 
@@ -118,6 +125,7 @@ class Deployment:
         """Return what would change; nothing is changed."""
         project, manifest = self._project, self._project.manifest
         at_home = manifest.at(project.stages[0].environment)
+        services = {name: self._plan_service(name, None) for name in manifest.services}
         return Plans(
             image=self._home.plan(names.image_stack(project.app), image_template(at_home, project.stages)),
             artifacts={
@@ -127,31 +135,29 @@ class Deployment:
                 names.environment_stack(project.app, project.environment),
                 environment_template(manifest, project.environment),
             ),
-            services={name: self._plan_service(name, None) for name in manifest.services},
-            pipeline=self._home.plan(names.pipeline_stack(project.app), pipeline_template(manifest, self._stages())),
+            services=services,
+            pipeline=self._plan_pipeline(later=not all(plan.exists for plan in services.values())),
         )
 
-    def _stages(self) -> list[Stage]:
-        """Return the stages that the pipeline can deploy to by now: an environment joins it with its own first `up`.
+    def _plan_pipeline(self, *, later: bool) -> StackPlan:
+        """Return what would change of the pipeline; `later`: it needs roles of services that are still to be made."""
+        project = self._project
+        stack = names.pipeline_stack(project.app)
+        template = pipeline_template(project.manifest, self._stages)
+        return self._home.plan_later(stack, template, _JOINED) if later else self._home.plan(stack, template)
 
-        What is in another account cannot be seen from here, and is in it from the start.
-        """
-        project, manifest = self._project, self._project.manifest
-        here = manifest.place_of(project.environment)
-        found = []
-        for stage in project.stages:
-            place = manifest.place_of(stage.environment)
-            if stage.environment != project.environment and place.account == here.account:
-                stacks = replace(self._here, session=project.session.at(place.region))
-                if not all(
-                    stacks.standing(names.service_stack(project.app, stage.environment, name))
-                    for name in manifest.services
-                ):
-                    told = f"not up yet, so that the pipeline ends before it: tidegate up --env {stage.environment}"
-                    project.progress.line(f"environment {stage.environment}", told)
-                    continue
-            found.append(stage)
-        return found
+    @cached_property
+    def _stages(self) -> list[Stage]:
+        """Return the stages that the pipeline can deploy to by now: an environment joins it with its own first `up`."""
+        project = self._project
+        up = {project.environment}
+        for stage, is_up in other_stages(project, self._here):
+            if is_up:
+                up.add(stage.environment)
+            else:
+                told = f"not up yet, so that the pipeline ends before it: tidegate up --env {stage.environment}"
+                project.progress.line(f"environment {stage.environment}", told)
+        return [stage for stage in project.stages if stage.environment in up]
 
     def discard(self, plans: Plans) -> None:
         """Forget plans that are not to be carried out."""
@@ -248,7 +254,8 @@ class Deployment:
 
     def _pipeline(self, plans: Plans) -> None:
         """Part 3: the pipeline; a new one runs at once, and has to succeed, even if another `up` has begun it."""
-        self._home.apply(plans.pipeline)
+        made = all(plan.exists for plan in plans.services.values())
+        self._home.apply(plans.pipeline if made else self._plan_pipeline(later=False))
         executions = Executions(self._project)
         if not plans.pipeline.exists or executions.begins():
             executions.follow_first()

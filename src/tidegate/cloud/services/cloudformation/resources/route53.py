@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Route
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -110,13 +111,13 @@ class _Records(Handler):
 
     missing = frozenset({"NoSuchHostedZone"})
 
+    @abstractmethod
     def records(self, properties: Properties) -> list[dict[str, Any]]:
         """Return the record sets among properties, as Route 53 takes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def identify(self, step: Step) -> str:
         """Return the physical id."""
-        raise NotImplementedError
 
     async def create(self, step: Step) -> str:
         """Create the record sets, none of which may be there."""
