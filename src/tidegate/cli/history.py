@@ -13,7 +13,7 @@ from tidegate.cli.output import say, show_json
 if TYPE_CHECKING:
     from tidegate.deploy.releases import Release
 
-_SIGNS = {"live": "✓", "replaced": " ", "earlier": " ", "deploying": "…"}
+_SIGNS = {"live": "✓", "replaced": " ", "deploying": "…"}
 
 
 def history(

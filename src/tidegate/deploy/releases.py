@@ -26,7 +26,7 @@ from tidegate.deploy.project import Project
 from tidegate.template import names
 
 COPY_TAG = "tidegate:release"  # on a task definition: `7=4`, revision 7 is release 4 again
-LIVE, REPLACED, DEPLOYING, EARLIER = "live", "replaced", "deploying", "earlier"
+LIVE, REPLACED, DEPLOYING = "live", "replaced", "deploying"
 _OUTCOMES = {
     "PENDING": DEPLOYING,
     "IN_PROGRESS": DEPLOYING,
@@ -37,7 +37,6 @@ _OUTCOMES = {
     "ROLLBACK_IN_PROGRESS": "being taken back",
     "ROLLBACK_SUCCESSFUL": "taken back",
     "ROLLBACK_FAILED": "failed",
-    "": EARLIER,
 }
 _CONTENT = (
     "containerDefinitions",
@@ -49,7 +48,6 @@ _CONTENT = (
     "taskRoleArn",
     "volumes",
 )
-_NOT_OFFERED = 501  # HTTP's status
 _AT_ONCE = 20  # what DescribeServiceDeployments and DescribeServiceRevisions take
 _COMMIT = re.compile(r"^[0-9a-f]{7,40}$")
 _SHORT = 8
@@ -81,7 +79,7 @@ class Release:
     @property
     def succeeded(self) -> bool:
         """Return whether it has served, as far as anybody knows."""
-        return self.outcome in (LIVE, REPLACED, EARLIER)
+        return self.outcome in (LIVE, REPLACED)
 
     def document(self) -> dict[str, Any]:
         """Return it for other programs."""
@@ -157,7 +155,7 @@ def releases(project: Project, service: str, number: int) -> list[Release]:
         for place, each in enumerate(ran):
             again = any(each.definition == older.definition for older in ran[place + 1 :])
             release = _release(each, known[each.definition], service, tags.result(), history.result(), again=again)
-            if release.outcome in (REPLACED, EARLIER) and release.definition == live:
+            if release.outcome == REPLACED and release.definition == live:
                 release, live = replace(release, outcome=LIVE), None
             found.append(release)
     return found
@@ -234,14 +232,7 @@ def principal(arn: str) -> str:
 
 def _ran(project: Project, service: str, number: int) -> list[_Ran]:
     """Return the last deployments of a service, the newest first."""
-    ecs = project.session.client("ecs")
-    try:
-        found = _deployments(ecs, project.cluster, service, number)
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != _NOT_OFFERED:
-            raise
-        family = names.service_stack(project.app, project.environment, service)
-        return _registered(ecs, family, number)
+    found = _deployments(project.session.client("ecs"), project.cluster, service, number)
     return sorted(found, key=lambda each: each.created, reverse=True)
 
 
@@ -279,20 +270,6 @@ def _deployment(deployment: Any, revision: Any) -> _Ran:
         "" if status == "SUCCESSFUL" else why,
         {each["containerName"]: each.get("imageDigest", "") for each in revision.get("containerImages", [])},
     )
-
-
-def _registered(ecs: Any, family: str, number: int) -> list[_Ran]:
-    """Return the revisions of a family, the newest first, in the place of deployments that nobody has kept."""
-    arns = [
-        arn
-        for status in ("ACTIVE", "INACTIVE")
-        for arn in ecs.list_task_definitions(familyPrefix=family, status=status, sort="DESC")["taskDefinitionArns"]
-    ]
-    found = []
-    for arn in sorted(arns, key=number_of, reverse=True)[:number]:
-        registered = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]["registeredAt"]
-        found.append(_Ran("", arn, "", registered, registered))
-    return found
 
 
 def _batches(arns: Sequence[str]) -> Iterator[Sequence[str]]:
