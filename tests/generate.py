@@ -1,4 +1,4 @@
-"""Writes everything that is made of something else: the manifest's reference, its schema, the golden templates.
+"""Writes everything that is made of something else: references, the schema, the golden templates.
 
 python -m tests.generate
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests import coverage
 from tests.template.golden import files
 from tidegate.manifest.reference import reference
 from tidegate.manifest.schema import schema_text
 
 ROOT = Path(__file__).parents[1]
 REFERENCE, SCHEMA = ROOT / "docs" / "manifest.md", ROOT / "docs" / "tidegate.schema.json"
+COVERAGE = ROOT / "docs" / "coverage.md"
 GOLDEN = Path(__file__).parent / "template" / "golden"
 
 
@@ -20,6 +22,7 @@ def main() -> None:
     """Write all of it; what is no longer made is removed."""
     REFERENCE.write_text(reference())
     SCHEMA.write_text(schema_text())
+    COVERAGE.write_text(coverage.text())
     GOLDEN.mkdir(exist_ok=True)
     made = dict(files())
     for path in GOLDEN.iterdir():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.coverage import NOTHING_SAID, Coverage
 from tidegate.cloud.errors import not_offered
 
 CLOUDFORMATION = "cloudformation.amazonaws.com"
@@ -194,9 +195,13 @@ class Dispatcher:
         self._authorize = authorize
         self._validate = validate
         self._operations: dict[tuple[str, str], _Operation] = {}
+        self.coverage: dict[str, Coverage] = {}
 
-    def register(self, service: str, *apis: object, prefix: str | None = None) -> None:
+    def register(
+        self, service: str, *apis: object, coverage: Coverage = NOTHING_SAID, prefix: str | None = None
+    ) -> None:
         """Register the handlers of a service (its botocore name). `prefix` is its IAM prefix, if another."""
+        self.coverage[service] = coverage
         for api in apis:
             for name, handler in inspect.getmembers(api, inspect.iscoroutinefunction):
                 declaration = getattr(handler, _ATTRIBUTE, None)
@@ -217,7 +222,7 @@ class Dispatcher:
         """Run one operation as the context's principal and return its answer in AWS's shape."""
         found = self._operations.get((service, name))
         if found is None:
-            raise not_offered(f"{service}:{_camel(name)}")
+            raise not_offered(f"{service}:{_camel(name)}", self._why_left_out(service, name))
         if coerce:  # first, for `refuse` has the names as the model writes them
             request = self._validate(service, name, request, coerce=True)
         for path in found.declaration.refuse:
@@ -228,6 +233,9 @@ class Dispatcher:
         if not found.declaration.open_to_all:
             self._check(context, found, request)
         return await found.handler(context, request) or {}
+
+    def _why_left_out(self, service: str, name: str) -> str | None:
+        return self.coverage[service].why(name) if service in self.coverage else None
 
     def authorize(
         self, context: Context, action: str, resource: str, conditions: Mapping[str, Any] | None = None

@@ -34,6 +34,7 @@ class StateError(Exception):
     """The data folder's state cannot be used; the message says `what: why` and what to do."""
 
 
-def not_offered(what: str) -> ServiceError:
+def not_offered(what: str, why: str | None = None) -> ServiceError:
     """Refuse an operation, a parameter or a value by name: nothing is silently ignored (HTTP 501)."""
-    return ServiceError("NotImplemented", f"tidegate local does not offer {what} yet", 501)
+    reason = " yet" if why is None else f": {why}"
+    return ServiceError("NotImplemented", f"tidegate local does not offer {what}{reason}", 501)

@@ -8,6 +8,7 @@ from tidegate.cloud.mirrors import FOLDER
 from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.planes.shell.shell import remove_all
 from tidegate.cloud.services.codebuild.api import BuildsApi, ProjectsApi
+from tidegate.cloud.services.codebuild.coverage import COVERAGE
 from tidegate.cloud.services.codebuild.model import CodeBuildModel
 from tidegate.cloud.services.codebuild.reconciler import BuildHost, Builds
 from tidegate.cloud.services.codebuild.reconciler.mirrored import MirroredSources
@@ -21,7 +22,10 @@ def add_codebuild(parts: Parts) -> None:
     """Add the service to the local cloud."""
     model = CodeBuildModel(parts.store, parts.account)
     parts.dispatcher.register(
-        "codebuild", ProjectsApi(model, parts.calls, parts.clock), BuildsApi(model, parts.calls, parts.clock)
+        "codebuild",
+        ProjectsApi(model, parts.calls, parts.clock),
+        BuildsApi(model, parts.calls, parts.clock),
+        coverage=COVERAGE,
     )
     endpoint = f"http://{parts.endpoint}"
     mirrors = GitRepositories(parts.data_dir / FOLDER)

@@ -7,6 +7,7 @@ from tidegate.cloud.planes.git.objects import GitCommits, GitObjects
 from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.planes.git.smart_http import GitHttp
 from tidegate.cloud.services.codecommit import api as codecommit
+from tidegate.cloud.services.codecommit.coverage import COVERAGE
 from tidegate.cloud.services.codecommit.model import CodeCommitModel
 from tidegate.cloud.services.codecommit.reconciler import References
 from tidegate.cloud.services.codecommit.smart_http import PREFIX, CodeCommitPlace
@@ -26,6 +27,7 @@ def add_codecommit(parts: Parts) -> None:
         codecommit.CommitsApi(model, objects),
         codecommit.FilesApi(model, objects),
         codecommit.EditsApi(model, repositories, objects, commits, references.refresh, parts.clock),
+        coverage=COVERAGE,
     )
     parts.loop.add("codecommit.repository", references.reconcile, keys=references.keys)
     parts.loop.add("codecommit.change", references.publish, keys=model.change_keys)

@@ -8,6 +8,7 @@ from tidegate.cloud.mirrors import FOLDER
 from tidegate.cloud.planes.git.objects import GitObjects
 from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.services.codepipeline import api as codepipeline
+from tidegate.cloud.services.codepipeline.coverage import COVERAGE
 from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import CodePipelineModel
 from tidegate.cloud.services.codepipeline.reconciler.actions import Actions
@@ -37,6 +38,7 @@ def add_codepipeline(parts: Parts) -> None:
         codepipeline.StateApi(model),
         codepipeline.ActionTypesApi(),
         codepipeline.TagsApi(model),
+        coverage=COVERAGE,
     )
     artifacts = Artifacts(parts.data_dir / "codepipeline")
     archives = GitObjects(GitRepositories(parts.data_dir / "git"))

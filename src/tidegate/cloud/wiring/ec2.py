@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidegate.cloud.services.ec2.api import APIS
+from tidegate.cloud.services.ec2.coverage import COVERAGE
 from tidegate.cloud.services.ec2.model import VPC, Ec2Model
 from tidegate.cloud.services.ec2.reconciler import NetworkSweep
 from tidegate.cloud.store import Key
@@ -15,7 +16,7 @@ def add_ec2(parts: Parts) -> None:
     """Add the service to the local cloud."""
     model = Ec2Model(parts.store, parts.account)
     engine = parts.docker.engine
-    parts.dispatcher.register("ec2", *(api(model, parts.calls, parts.clock) for api in APIS))
+    parts.dispatcher.register("ec2", *(api(model, parts.calls, parts.clock) for api in APIS), coverage=COVERAGE)
     parts.loop.add("ec2.network", NetworkSweep(model, parts.docker.networks).reconcile)
 
     def gone(key: Key) -> list[Key]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tidegate.cloud.planes.registry import Blobs, Registry, Uploads
 from tidegate.cloud.services.ecr.api import ImagesApi, LayersApi, PoliciesApi, RegistryApi, RepositoriesApi
+from tidegate.cloud.services.ecr.coverage import COVERAGE
 from tidegate.cloud.services.ecr.images import Images
 from tidegate.cloud.services.ecr.model import EcrModel
 from tidegate.cloud.services.ecr.reconciler import (
@@ -33,6 +34,7 @@ def add_ecr(parts: Parts) -> None:
         ImagesApi(model, images, content.read),
         LayersApi(model, content, tokens),
         RegistryApi(model, tokens),
+        coverage=COVERAGE,
     )
     parts.routes["/v2/"] = Registry(
         RegistryRecords(model, images),

@@ -13,6 +13,7 @@ from tidegate.cloud.services.ecs.api import (
     TaskDefinitionsApi,
     TasksApi,
 )
+from tidegate.cloud.services.ecs.coverage import COVERAGE
 from tidegate.cloud.services.ecs.interruption import Interruptions
 from tidegate.cloud.services.ecs.model import DATA_CHANNEL, TASK_ENDPOINT, EcsModel, task_key_of
 from tidegate.cloud.services.ecs.reconciler.endpoint import TaskEndpoint
@@ -46,6 +47,7 @@ def add_ecs(parts: Parts) -> None:
         ProtectionApi(model, parts.clock),
         ExecutionApi(model, parts.calls, parts.clock, parts.endpoint),
         TagsApi(model),
+        coverage=COVERAGE,
     )
     docker = parts.docker
     roles = Roles(model, parts.calls)

@@ -16,6 +16,7 @@ from tidegate.cloud.services.elbv2.api import (
     TargetGroupsApi,
     TargetsApi,
 )
+from tidegate.cloud.services.elbv2.coverage import COVERAGE
 from tidegate.cloud.services.elbv2.model import ElbModel
 from tidegate.cloud.services.elbv2.reconciler import (
     BalancersReconciler,
@@ -39,6 +40,7 @@ def add_elbv2(parts: Parts) -> None:
             for api in (CertificatesApi, LimitsApi, ListenersApi, RulesApi, TagsApi, TargetGroupsApi, TargetsApi)
         ),
         prefix="elasticloadbalancing",
+        coverage=COVERAGE,
     )
     envoy = EnvoyPlane(parts.data_dir, lambda: parts.loop.enqueue("elbv2.balancers", EVERYTHING))
     probes = ProbePlane(lambda key: parts.loop.enqueue("elbv2.targets", key))

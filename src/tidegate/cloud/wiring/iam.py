@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidegate.cloud.services.iam import coverage as iam_coverage
 from tidegate.cloud.services.iam.api import (
     InstanceProfilesApi,
     PoliciesApi,
@@ -12,6 +13,7 @@ from tidegate.cloud.services.iam.api import (
 )
 from tidegate.cloud.services.iam.authorize import IamAuthorizer
 from tidegate.cloud.services.iam.model import IamModel
+from tidegate.cloud.services.sts import coverage as sts_coverage
 from tidegate.cloud.services.sts.api import StsApi
 from tidegate.cloud.services.sts.model import StsModel
 from tidegate.cloud.wiring.parts import Parts
@@ -27,5 +29,6 @@ def add_iam_and_sts(parts: Parts, iam: IamModel, sts: StsModel, authorizer: IamA
         UsersApi(iam, parts.clock),
         InstanceProfilesApi(iam, parts.clock),
         SimulationApi(iam, authorizer),
+        coverage=iam_coverage.COVERAGE,
     )
-    parts.dispatcher.register("sts", StsApi(sts, parts.calls, parts.clock))
+    parts.dispatcher.register("sts", StsApi(sts, parts.calls, parts.clock), coverage=sts_coverage.COVERAGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidegate.cloud.services.route53.api import RecordsApi, TagsApi, ZonesApi
+from tidegate.cloud.services.route53.coverage import COVERAGE
 from tidegate.cloud.services.route53.model import Route53Model
 from tidegate.cloud.wiring.parts import Parts
 
@@ -15,4 +16,5 @@ def add_route53(parts: Parts) -> None:
         ZonesApi(model, parts.calls, parts.clock),
         RecordsApi(model, parts.clock),
         TagsApi(model),
+        coverage=COVERAGE,
     )

@@ -7,6 +7,7 @@ from tidegate.cloud.services.iam.policy import MalformedPolicyError
 from tidegate.cloud.services.iam.policy import parse as parse_policy
 from tidegate.cloud.services.s3 import api as s3
 from tidegate.cloud.services.s3.blobs import Blobs
+from tidegate.cloud.services.s3.coverage import COVERAGE
 from tidegate.cloud.services.s3.model import S3Model
 from tidegate.cloud.services.s3.reconciler import Announcer, Lifecycle, Removal
 from tidegate.cloud.wiring.parts import Parts
@@ -27,6 +28,7 @@ def add_s3(parts: Parts) -> None:
         s3.FacetsApi(model, parts.calls),
         s3.UploadsApi(model, blobs, parts.calls, parts.clock),
         s3.ListsApi(model),
+        coverage=COVERAGE,
     )
     parts.resource_policies["s3"] = model.policy_of
     lifecycle, removal, announcer = Lifecycle(model, parts.clock), Removal(model, blobs), Announcer(model, parts.calls)

@@ -1,0 +1,37 @@
+"""What of CodeBuild is left out, and why."""
+
+from tidegate.cloud.coverage import Coverage, LeftOut
+
+COVERAGE = Coverage(
+    whole=True,
+    left_out=(
+        LeftOut(
+            "builds run on this machine, not on a fleet",
+            "BatchGetFleets CreateFleet DeleteFleet ListFleets UpdateFleet",
+        ),
+        LeftOut(
+            "there are no other accounts to share with, and no public",
+            "PutResourcePolicy GetResourcePolicy DeleteResourcePolicy ListSharedProjects ListSharedReportGroups "
+            "UpdateProjectVisibility",
+        ),
+        LeftOut(
+            "a sandbox is a build that one types into; use a shell on this machine",
+            "BatchGetCommandExecutions BatchGetSandboxes ListCommandExecutionsForSandbox ListSandboxes "
+            "ListSandboxesForProject StartCommandExecution StartSandbox StartSandboxConnection StopSandbox",
+        ),
+        LeftOut(
+            "a repository elsewhere reaches a build by CodeConnections",
+            "ImportSourceCredentials ListSourceCredentials DeleteSourceCredentials CreateWebhook UpdateWebhook "
+            "DeleteWebhook",
+        ),
+        LeftOut(
+            "it is not built yet",
+            "BatchGetBuildBatches DeleteBuildBatch ListBuildBatches ListBuildBatchesForProject RetryBuildBatch "
+            "StartBuildBatch StopBuildBatch BatchGetReportGroups BatchGetReports CreateReportGroup DeleteReport "
+            "DeleteReportGroup DescribeCodeCoverages DescribeTestCases GetReportGroupTrend ListReportGroups "
+            "ListReports ListReportsForReportGroup UpdateReportGroup InvalidateProjectCache "
+            "ListCuratedEnvironmentImages",
+            concerns=True,
+        ),
+    ),
+)

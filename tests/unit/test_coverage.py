@@ -1,0 +1,26 @@
+"""The table of what is offered is of this code, and complete."""
+
+from __future__ import annotations
+
+from botocore import xform_name
+
+from tests import coverage
+from tests.generate import COVERAGE
+
+
+def test_the_table_is_of_this_code() -> None:
+    assert COVERAGE.read_text() == coverage.text(), "run: python -m tests.generate"
+
+
+def test_every_operation_of_a_whole_service_is_built_or_left_out_for_a_reason() -> None:
+    wrong = []
+    for service in coverage.services():
+        said = [name for each in service.coverage.left_out for name in each.operations.split()]
+        said_recorded = [name for names in service.coverage.recorded for name in names.split()]
+        wrong += [f"{service.name} has no {each}" for each in {*said, *said_recorded} - set(service.known.values())]
+        wrong += [f"{service.name} {each} is left out, and built" for each in said if xform_name(each) in service.built]
+        wrong += [f"{service.name} {each} is left out twice" for each in said if said.count(each) > 1]
+        if service.coverage.whole:
+            unsaid = set(service.known.values()) - set(said)
+            wrong += [f"{service.name} {each} is neither" for each in unsaid if xform_name(each) not in service.built]
+    assert wrong == []
