@@ -37,8 +37,8 @@ _WORDS = {
 _HEAD = """# Coverage
 
 What the local cloud offers of each service, made from the code: an operation, whether it is *real* (what it says is so:
-a task that runs is a container) or *recorded* (kept and described, nothing acts on it), and a test that uses it. What is
-not offered answers 501 and says why.
+a task that runs is a container) or *recorded* (kept and described, nothing acts on it), and a test that uses it. What
+is not offered answers 501 and says why.
 """
 
 
