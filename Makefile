@@ -12,10 +12,10 @@ test: setup
 	@.venv/bin/pytest -n 2 --dist loadfile
 
 faults: setup
-	@.venv/bin/pytest -m slow
+	@.venv/bin/pytest -n 2 --dist loadfile -m slow
 
 matrix: setup
-	@.venv/bin/pytest -m matrix
+	@.venv/bin/pytest -n 2 -m matrix
 
 docs: setup
 	@.venv/bin/mkdocs build --quiet --site-dir .site

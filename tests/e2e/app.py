@@ -20,14 +20,14 @@ _PROGRAMS = Path(sys.executable).parent
 
 
 class App:
-    """The example in a repository of its own, on a local cloud of its own."""
+    """An example in a repository of its own, on a local cloud of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, example: str = "hello") -> None:
         self.folder = folder
         self.data_dir = folder / "cloud"
-        self.work = folder / "hello"
+        self.work = folder / example
         self.port = free_port()
-        shutil.copytree(ROOT / "examples" / "hello", self.work)
+        shutil.copytree(ROOT / "examples" / example, self.work)
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("version 1")
 

@@ -21,7 +21,7 @@ from tidegate.manifest.model import FARGATE_SIZES
 ROOT = Path(__file__).parents[2]
 README, GUIDE = ROOT / "README.md", ROOT / "docs" / "guide.md"
 TROUBLESHOOTING, PREDICTIONS = ROOT / "docs" / "troubleshooting.md", ROOT / "docs" / "predictions.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EVERYWHERE = {"--help", "--debug"}
 
 
