@@ -1,5 +1,5 @@
 # The two commands of a fresh machine are `make demo` and `make test`; both install what is missing first.
-.PHONY: setup demo test faults matrix docs check bench clean
+.PHONY: setup demo test faults matrix fuzz docs check bench clean
 
 setup:
 	@scripts/setup
@@ -16,6 +16,9 @@ faults: setup
 
 matrix: setup
 	@.venv/bin/pytest -n 2 -m matrix
+
+fuzz: setup
+	@.venv/bin/pytest -m fuzz
 
 docs: setup
 	@.venv/bin/mkdocs build --quiet --site-dir .site

@@ -53,6 +53,8 @@ def parse(text: str, environment: str | None = None) -> Manifest:
         mark = getattr(error, "problem_mark", None)
         why = getattr(error, "problem", None) or str(error)
         raise ManifestError([Fault("", f"not YAML: {why}", None if mark is None else mark.line + 1)]) from None
+    except RecursionError:
+        raise ManifestError([Fault("", "not YAML: it is nested too deeply")]) from None
     if not isinstance(document, dict):
         raise ManifestError([Fault("", "it is empty, or not a mapping of keys")])
     faults: list[Fault] = []

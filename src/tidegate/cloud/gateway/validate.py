@@ -31,6 +31,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "timestamp": (datetime,),
 }
 _LONGEST_ECHO = 200
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # where the service's model has a likelier name, which it does not use
 _CODES = {"cloudwatch": "ValidationError", "logs": "InvalidParameterException", "route53": "InvalidInput"}
 
@@ -78,6 +79,11 @@ def _faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
     if expected is not None and (not isinstance(value, expected) or (bool not in expected and isinstance(value, bool))):
         yield f"Value at '{path}' failed to satisfy constraint: Member must be of type {kind}"
         return
+    if (kind == "string" and not _is_unicode(value)) or (
+        kind == "blob" and isinstance(value, (int, float, list, dict))
+    ):
+        yield f"Value at '{path}' failed to satisfy constraint: Member must be of type {kind}"
+        return
     metadata = shape.metadata
     if isinstance(shape, StructureShape):
         if getattr(shape, "is_document_type", False):
@@ -102,16 +108,23 @@ def _faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
             yield from _faults(shape.key, key, f"{path}.key")
             yield from _faults(shape.value, each, f"{path}.{key}")
     elif kind == "string":
-        yield from _out_of_range(len(value), metadata, path, value, "have length")
+        faults = list(_out_of_range(len(value), metadata, path, value, "have length"))
+        yield from faults
         if "enum" in metadata and value not in metadata["enum"]:
             names = ", ".join(metadata["enum"])
             yield f"{_value(value, path)}: Member must satisfy enum value set: [{names}]"
-        if "pattern" in metadata and not _matches(metadata["pattern"], value):
+        # not of what is too long: an expression may take for ever
+        if "pattern" in metadata and not faults and not _matches(metadata["pattern"], value):
             yield f"{_value(value, path)}: Member must satisfy regular expression pattern: {metadata['pattern']}"
     elif kind == "blob" and isinstance(value, (bytes, bytearray)):
         yield from _out_of_range(len(value), metadata, path, "blob", "have length")
     elif kind in ("integer", "long", "float", "double"):
         yield from _out_of_range(value, metadata, path, value, "have value")
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text is one: JSON can write half of a surrogate pair, which nothing can store."""
+    return text.isascii() or not _SURROGATE.search(text)
 
 
 def _out_of_range(size: float, metadata: Mapping[str, Any], path: str, value: Any, what: str) -> Iterator[str]:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 from urllib.parse import parse_qsl
-from xml.sax.saxutils import escape
 
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.gateway.protocols.scalars import from_text, malformed
-from tidegate.cloud.gateway.protocols.xml_shapes import DECLARATION, write_members
+from tidegate.cloud.gateway.protocols.xml_shapes import DECLARATION, write_members, xml_text
 from tidegate.cloud.gateway.wire import HttpRequest, HttpResponse
 
 _DEEPEST = 40
@@ -69,7 +68,7 @@ class QueryProtocol:
         code = _QUERY_CODES.get(error.code, error.code)
         content = (
             f"{DECLARATION}<ErrorResponse><Error><Type>{'Sender' if error.status < 500 else 'Receiver'}</Type>"
-            f"<Code>{escape(code)}</Code><Message>{escape(error.message)}</Message></Error>"
+            f"<Code>{xml_text(code)}</Code><Message>{xml_text(error.message)}</Message></Error>"
             f"<RequestId>{request_id}</RequestId></ErrorResponse>"
         )
         return _xml(error.status, content, request_id)
@@ -142,8 +141,8 @@ class Ec2Protocol(QueryProtocol):
         """Write `<Response><Errors><Error>…`."""
         code = _EC2_CODES.get(error.code, error.code)
         content = (
-            f"{DECLARATION}<Response><Errors><Error><Code>{escape(code)}</Code>"
-            f"<Message>{escape(error.message)}</Message></Error></Errors>"
+            f"{DECLARATION}<Response><Errors><Error><Code>{xml_text(code)}</Code>"
+            f"<Message>{xml_text(error.message)}</Message></Error></Errors>"
             f"<RequestID>{request_id}</RequestID></Response>"
         )
         return _xml(error.status, content, request_id)

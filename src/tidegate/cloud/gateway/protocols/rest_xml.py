@@ -7,13 +7,12 @@ import re
 from email.header import Header
 from typing import Any
 from urllib.parse import unquote
-from xml.sax.saxutils import escape
 
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
 from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.gateway.protocols.scalars import from_text, to_text
-from tidegate.cloud.gateway.protocols.xml_shapes import DECLARATION, parse, read, write, write_members
+from tidegate.cloud.gateway.protocols.scalars import from_text, malformed, to_text
+from tidegate.cloud.gateway.protocols.xml_shapes import DECLARATION, parse, read, write, write_members, xml_text
 from tidegate.cloud.gateway.wire import HttpRequest, HttpResponse
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -94,6 +93,8 @@ class RestXmlProtocol:
             if text is None:
                 return None
             if isinstance(member, ListShape):
+                if len(text) > csv.field_size_limit():
+                    raise malformed(f"the header {wire_name} is too long")
                 parts = next(csv.reader([text], skipinitialspace=True, doublequote=False, escapechar="\\"), [])
                 return [from_text(member.member, part.strip()) for part in parts]
             return from_text(member, text)
@@ -128,7 +129,7 @@ class RestXmlProtocol:
             inner = write(member, member.serialization.get("name", payload), value)
         elif any("location" not in member.serialization for member in shape.members.values()):
             if operation.name == "GetBucketLocation":  # its one member is the text of the root element
-                text = escape(response.get("LocationConstraint") or "")
+                text = xml_text(response.get("LocationConstraint") or "")
                 inner = f'<LocationConstraint xmlns="{_NAMESPACE}">{text}</LocationConstraint>'
             else:
                 inner = _document(operation, shape, response)
@@ -143,9 +144,9 @@ class RestXmlProtocol:
         if self._service != "s3":
             return self._wrapped(error, request_id)
         code = _CODES.get(error.code, error.code)
-        members = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in error.members.items())
+        members = "".join(f"<{name}>{xml_text(str(value))}</{name}>" for name, value in error.members.items())
         content = (
-            f"{DECLARATION}<Error><Code>{escape(code)}</Code><Message>{escape(error.message)}</Message>"
+            f"{DECLARATION}<Error><Code>{xml_text(code)}</Code><Message>{xml_text(error.message)}</Message>"
             f"{members}<RequestId>{request_id}</RequestId><HostId>{request_id}</HostId></Error>"
         )
         headers = {"content-type": "application/xml", "x-amz-request-id": request_id, **error.headers}
@@ -155,7 +156,7 @@ class RestXmlProtocol:
         kind = "Sender" if error.status < 500 else "Receiver"
         content = (
             f'{DECLARATION}<ErrorResponse xmlns="{_NAMESPACES[self._service]}"><Error><Type>{kind}</Type>'
-            f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+            f"<Code>{xml_text(error.code)}</Code><Message>{xml_text(error.message)}</Message></Error>"
             f"<RequestId>{request_id}</RequestId></ErrorResponse>"
         )
         headers = {"content-type": "text/xml", "x-amzn-requestid": request_id}
@@ -221,7 +222,10 @@ def _payload(request: HttpRequest, member: Shape) -> Any:
     if not request.content:
         return None
     if member.type_name == "string":
-        return request.content.decode()
+        try:
+            return request.content.decode()
+        except UnicodeDecodeError:
+            raise malformed("the request's body is not UTF-8") from None
     return read(member, parse(request.content))
 
 

@@ -5,6 +5,7 @@ https://smithy.io/2.0/spec/protocol-traits.html#xml-bindings
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
@@ -15,7 +16,13 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from tidegate.cloud.gateway.protocols.scalars import from_text, malformed, to_text
 
 _RETURN = {"\r": "&#13;"}  # a parser would read a bare one as a line's end
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # https://www.w3.org/TR/xml/#charsets
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+def xml_text(text: str) -> str:
+    """Return a text escaped; a character that no XML document can hold becomes the replacement character."""
+    return escape(_NO_XML.sub("\ufffd", text), _RETURN)
 
 
 def write_members(shape: StructureShape, value: Any, *, timestamp_format: str = "iso8601") -> str:
@@ -51,7 +58,7 @@ def write(shape: Shape, name: str, value: Any, *, timestamp_format: str = "iso86
             for key, each in value.items()
         )
         return entries if flat else f"<{name}>{entries}</{name}>"
-    return f"<{name}>{escape(to_text(shape, value, timestamp_format), _RETURN)}</{name}>"
+    return f"<{name}>{xml_text(to_text(shape, value, timestamp_format))}</{name}>"
 
 
 def _attributes(shape: StructureShape, value: Any) -> str:

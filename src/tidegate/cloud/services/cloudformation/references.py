@@ -13,6 +13,7 @@ import json
 from typing import Any
 
 from tidegate.cloud.call import Caller
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.cloudformation.template.parse import TemplateError
 from tidegate.cloud.services.cloudformation.template.references import (
@@ -80,7 +81,7 @@ async def _secret(caller: Caller, reference: Reference) -> str:
     if not reference.key:
         return text
     try:
-        document = json.loads(text)
+        document = from_json(text)
     except ValueError:
         raise UnresolvedError("Could not parse SecretString JSON") from None
     if not isinstance(document, dict) or reference.key not in document:

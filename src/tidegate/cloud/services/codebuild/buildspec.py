@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tidegate.cloud.documents import from_yaml
+
 DEFAULT_NAME = "buildspec.yml"
 PHASES = ("install", "pre_build", "build", "post_build")
 
@@ -81,7 +83,7 @@ class Buildspec:
 def parse(text: str, user: str) -> Buildspec:
     """Return a buildspec; raise `BuildspecError`. `user` is who commands run as."""
     try:
-        root = yaml.safe_load(text)
+        root = from_yaml(text)
     except yaml.MarkedYAMLError as error:
         line = f" at line {error.problem_mark.line + 1}" if error.problem_mark is not None else ""
         raise BuildspecError(f"{error.problem or error.context}{line}") from None

@@ -5,11 +5,11 @@ Values that hold a variable (`#{…}`) are known only when the action runs, and 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.codepipeline.action_types import ActionType, TypeName
 
@@ -62,7 +62,7 @@ def check_configuration(action: t.ActionDeclarationOutputTypeDef, kind: ActionTy
 
 def environment_variables(text: str) -> list[dict[str, Any]]:
     """Return the variables of a CodeBuild action's EnvironmentVariables; raise ValueError."""
-    variables = json.loads(text)
+    variables = from_json(text)
     if not isinstance(variables, list):
         raise ValueError("it is not a list")  # noqa: TRY004 - one kind of error for all that is wrong with a text
     for each in variables:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError, not_offered
 
 # an image without a tag may be part of an index that is still being pushed
@@ -111,7 +112,7 @@ def plan(rules: Sequence[Rule], images: Iterable[Image], now: datetime, *, grace
 def read_policy(text: str) -> tuple[Rule, ...]:
     """Return the rules of a policy document; raise InvalidParameterException, or refuse by name what is not offered."""
     try:
-        document = json.loads(text)
+        document = from_json(text)
     except ValueError:
         raise _invalid("Could not map policyString into LifecyclePolicy.") from None
     if not isinstance(document, dict):

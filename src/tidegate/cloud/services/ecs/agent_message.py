@@ -12,11 +12,12 @@ It is the binary protocol of AWS Systems Manager's Session Manager, as its publi
 from __future__ import annotations
 
 import hashlib
-import json
 import struct
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid4
+
+from tidegate.cloud.documents import from_json
 
 INPUT: Final = "input_stream_data"
 OUTPUT: Final = "output_stream_data"
@@ -53,7 +54,7 @@ class AgentMessage:
     def document(self) -> Any:
         """Return the payload as the JSON document that it is; raise `MalformedError`."""
         try:
-            return json.loads(self.payload)
+            return from_json(self.payload)
         except ValueError as error:
             raise MalformedError(f"the payload of {self.type} is no JSON") from error
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.services.ecs.agent_message import (
     ACKNOWLEDGE,
     ACKNOWLEDGING,
@@ -64,7 +65,7 @@ class _Sent:
 def token_in(text: str) -> str:
     """Return the token that a client opens a channel with; raise `MalformedError`."""
     try:
-        document = json.loads(text)
+        document = from_json(text)
     except ValueError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("TokenValue"), str):

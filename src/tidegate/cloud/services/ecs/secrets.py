@@ -6,9 +6,10 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/use-environment-file
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from tidegate.cloud.documents import from_json
 
 _ARN_PARTS, _REFERENCE_PARTS = 7, 10
 _S3 = "arn:aws:s3:::"
@@ -57,7 +58,7 @@ def extracted(secret: str, key: str) -> str:
     if not key:
         return secret
     try:
-        document = json.loads(secret)
+        document = from_json(secret)
     except ValueError:
         document = None
     if not isinstance(document, dict):

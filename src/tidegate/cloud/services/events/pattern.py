@@ -6,13 +6,14 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-opera
 from __future__ import annotations
 
 import ipaddress
-import json
 import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from tidegate.cloud.documents import from_json
 
 Test = Callable[[Any], bool]  # of one leaf value
 
@@ -66,7 +67,7 @@ class Pattern:
 def parse(text: str) -> Pattern:
     """Return a pattern; raise `InvalidPatternError`."""
     try:
-        node = json.loads(text)
+        node = from_json(text)
     except ValueError as error:
         raise InvalidPatternError(f"Invalid JSON: {error}") from None
     return _pattern(node, "")

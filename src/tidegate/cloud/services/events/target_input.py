@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tidegate.cloud.documents import from_json
+
 if TYPE_CHECKING:
     from types_boto3_events import type_defs as t
 
@@ -87,6 +89,6 @@ def _fill(template: str, values: Mapping[str, Any]) -> str:
 
 def _read(text: str) -> Any:
     try:
-        return json.loads(text)
+        return from_json(text)
     except ValueError:
         return text

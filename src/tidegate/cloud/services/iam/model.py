@@ -61,6 +61,7 @@ class IamModel:
         self.instance_profiles: Collection[t.InstanceProfileTypeDef] = Collection(store, "iam.instance-profile")
         self.access_keys = Collection[AccessKeyRecord](store, "iam.access-key")
         self.git_credentials: Collection[t.ServiceSpecificCredentialTypeDef] = Collection(store, "iam.git-credential")
+        self.administrator_key = ""
 
     def arn(self, resource: str) -> str:
         """Return the ARN of a resource of this account: `role/path/name`."""
@@ -93,6 +94,7 @@ class IamModel:
 
     def ensure_administrator(self, access_key: str, secret: str, now: datetime) -> None:
         """Make sure of the local administrator: a user with AdministratorAccess and the keys of this machine."""
+        self.administrator_key = access_key
         if self.users.get(ADMINISTRATOR) is None:
             user: t.UserTypeDef = {
                 "Path": "/",

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from typing import Any
+
+from tidegate.cloud.documents import from_json
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _VERSIONS = ("2012-10-17", "2008-10-17")
@@ -65,7 +66,7 @@ class Statement:
 def parse(document: str) -> tuple[Statement, ...]:
     """Return a document's statements; raise `MalformedPolicyError`."""
     try:
-        policy = json.loads(document)
+        policy = from_json(document)
     except ValueError:
         raise MalformedPolicyError("This policy contains invalid Json") from None
     if not isinstance(policy, dict):

@@ -16,7 +16,7 @@ _BREAKS = re.compile(r"[ /_+=.@!:-]+|(?<=[a-z0-9])(?=[A-Z])")
 
 def fits(region: str, record: SecretRecord, filters: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether every filter lets a secret through: one of its values fits, and none that is negated (`!`)."""
-    return all(_fits(region, record, each["Key"], each.get("Values", [])) for each in filters)
+    return all(_fits(region, record, each.get("Key", "all"), each.get("Values", [])) for each in filters)
 
 
 def _fits(region: str, record: SecretRecord, key: str, values: Sequence[str]) -> bool:

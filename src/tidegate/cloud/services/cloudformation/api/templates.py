@@ -40,6 +40,8 @@ class TemplatesApi:
                 raise ServiceError("ChangeSetNotFound", f"ChangeSet [{request['ChangeSetName']}] does not exist", 404)
             source: Source | None = found[1]["source"]
         else:
+            if "StackName" not in request:
+                raise invalid("At least one of StackName or ChangeSetName must be specified")
             _, record = find_stack(self.model, context, request["StackName"])
             source = self.model.source_of(record)
             if source is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.cloudformation.resources.handler import (
     Attributes,
@@ -115,7 +115,7 @@ def _action(action: Properties) -> Properties:
     if not isinstance(configuration, str):
         return action
     try:
-        return {**action, "Configuration": json.loads(configuration)}
+        return {**action, "Configuration": from_json(configuration)}
     except ValueError:
         why = f"The configuration of the action {action['Name']} is not JSON: {configuration}"
         raise FailedError(why, "InvalidRequest") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.cloudformation.resources.handler import (
     Attributes,
@@ -134,7 +135,7 @@ async def _value(step: Step) -> dict[str, Any]:
     if _KEY not in settings:
         return {**token, "SecretString": password}
     try:
-        document = json.loads(settings[_TEMPLATE])
+        document = from_json(settings[_TEMPLATE])
     except ValueError:
         document = None
     if not isinstance(document, dict):

@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 _LARGEST = 1_000_000  # bytes, https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
-_MOST_ALIASES = 1000
 _WHOLE_NAMES = ("Ref", "Condition")
 
 
@@ -24,13 +23,9 @@ class TemplateError(Exception):
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 as CloudFormation reads it: dates stay text, a key twice is an error."""
 
-    aliases = 0
-
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            self.aliases += 1
-            if self.aliases > _MOST_ALIASES:
-                raise TemplateError("Template format error: YAML aliases are not allowed in CloudFormation templates")
+            raise TemplateError("Template error: YAML aliases are not allowed in CloudFormation templates")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.cloudwatch.alarm_rule import names_in, parse
 from tidegate.cloud.services.cloudwatch.alarm_text import INITIAL, period_of
@@ -285,7 +286,7 @@ def _check_actions(context: Context, kind: Kind, member: str, arns: Sequence[str
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        from_json(text)
     except ValueError:
         return False
     return True

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tidegate.cloud.call import Caller
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ async def _secret(caller: Caller, where: str) -> str:
     if not key:
         return text
     try:
-        document = json.loads(text)
+        document = from_json(text)
     except ValueError:
         document = None
     if not isinstance(document, dict) or key not in document:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.services.codepipeline.action_types import TypeName
 from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import (
@@ -275,7 +276,7 @@ def _resolved(configuration: Mapping[str, str], execution: ExecutionRecord) -> d
     for key in _JSON_KEYS:
         if key in configuration and resolved[key] != configuration[key]:
             try:
-                document = json.loads(configuration[key])
+                document = from_json(configuration[key])
             except ValueError:
                 continue
             resolved[key] = json.dumps(_each_text(document, namespaces))

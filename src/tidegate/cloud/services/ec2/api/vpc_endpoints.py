@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.ec2.api.shared import (
     Ec2Api,
@@ -265,7 +266,7 @@ def _policy(text: str | None) -> str:
     if not text:
         return _OPEN_POLICY
     try:
-        document = json.loads(text)
+        document = from_json(text)
     except ValueError:
         document = None
     if not isinstance(document, dict) or "Statement" not in document:

@@ -148,5 +148,7 @@ class ClustersApi:
 
 
 def _merge_settings(record: ClusterRecord, settings: Any) -> None:
+    if any("name" not in each for each in settings):
+        raise ServiceError("InvalidParameterException", "A setting has a name and a value.")
     values = {each["name"]: each for each in [*record["cluster"]["settings"], *settings]}
     record["cluster"]["settings"] = list(values.values())

@@ -93,7 +93,7 @@ def cluster_arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:
 
 def service_arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:
     """Return the ARN of the service that a request names."""
-    name = resource_id(request.get("service") or request["serviceName"])
+    name = resource_id(request.get("service", request.get("serviceName", "")))
     return context.arn("ecs", f"service/{cluster_name(request.get('cluster'))}/{name}")
 
 

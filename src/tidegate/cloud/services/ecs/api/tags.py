@@ -50,6 +50,8 @@ class TagsApi:
 
     def _change(self, arn: str, change: Callable[[Tags], Tags]) -> Tags:
         """Put what `change` makes of a resource's tags in their place, and return it."""
+        if arn.count(":") < _SEPARATORS:
+            raise ServiceError("InvalidParameterException", "Invalid identifier: Unexpected number of separators")
         region, resource = arn.split(":")[3], arn.split(":", 5)[5]
         kind, _, rest = resource.partition("/")
         collection: Collection[Any]
@@ -74,3 +76,4 @@ class TagsApi:
 
 
 _KINDS = ("cluster", "service", "task")
+_SEPARATORS = 5  # colons before the resource of an ARN

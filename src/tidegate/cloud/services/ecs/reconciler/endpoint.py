@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.planes.docker.endpoint import Endpoint
 from tidegate.cloud.planes.docker.pods import Pods
@@ -165,7 +166,7 @@ class TaskEndpoint:
         try:
             caller = await self._roles.task(record)
             if body:
-                given = json.loads(body)
+                given = from_json(body)
                 request["protectionEnabled"] = bool(given["ProtectionEnabled"])
                 if "ExpiresInMinutes" in given:
                     request["expiresInMinutes"] = int(given["ExpiresInMinutes"])

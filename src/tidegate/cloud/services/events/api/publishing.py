@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.events.api.rules import checked_pattern
 from tidegate.cloud.services.events.api.shared import check_bus
@@ -54,7 +54,7 @@ class PublishingApi:
         """Return whether a pattern matches an event."""
         checked_pattern(request["EventPattern"])
         try:
-            event = json.loads(request["Event"])
+            event = from_json(request["Event"])
         except ValueError:
             raise ServiceError(
                 "InvalidEventPatternException", "Parameter Event is not valid. Reason: Invalid JSON"
@@ -78,7 +78,7 @@ class PublishingApi:
             "time": _stamp(time),
             "region": context.region,
             "resources": list(entry.get("Resources", [])),
-            "detail": json.loads(entry["Detail"]),
+            "detail": from_json(entry["Detail"]),
         }
         for record in self.model.rules.values(context.region):
             rule = record["rule"]
@@ -95,7 +95,7 @@ def _fault(context: Context, entry: t.PutEventsRequestEntryTypeDef) -> dict[str,
     if entry["Source"].startswith("aws.") and context.principal.service is None:
         return {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not authorized for the source."}
     try:
-        detail = json.loads(entry["Detail"])
+        detail = from_json(entry["Detail"])
     except ValueError:
         detail = None
     if not isinstance(detail, dict):

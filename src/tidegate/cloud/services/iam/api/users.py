@@ -19,7 +19,7 @@ from tidegate.cloud.services.iam.api.shared import (
     paged,
     user_arn,
 )
-from tidegate.cloud.services.iam.model import IamModel
+from tidegate.cloud.services.iam.model import ADMINISTRATOR, IamModel
 
 if TYPE_CHECKING:
     from types_boto3_iam import type_defs as t
@@ -75,6 +75,7 @@ class UsersApi:
     @operation(resource=user_arn)
     async def delete_user(self, context: Context, request: t.DeleteUserRequestTypeDef) -> Mapping[str, Any]:
         """Delete a user that has neither policies nor keys."""
+        _refuse_administrator(request["UserName"])
         name = request["UserName"]
         record = find_user(self.model, name)
         if record["attached"]:
@@ -115,6 +116,8 @@ class UsersApi:
     @operation(resource=user_arn)
     async def update_access_key(self, context: Context, request: t.UpdateAccessKeyRequestTypeDef) -> Mapping[str, Any]:
         """Switch an access key on or off."""
+        if request["AccessKeyId"] == self.model.administrator_key:
+            raise _machines_own()
         key = self.model.access_keys.get(request["AccessKeyId"])
         if key is None or key["metadata"]["UserName"] != self._name(context, request):
             raise _no_key(request["AccessKeyId"])
@@ -125,6 +128,8 @@ class UsersApi:
     @operation(resource=user_arn)
     async def delete_access_key(self, context: Context, request: t.DeleteAccessKeyRequestTypeDef) -> Mapping[str, Any]:
         """Delete an access key."""
+        if request["AccessKeyId"] == self.model.administrator_key:
+            raise _machines_own()
         key = self.model.access_keys.get(request["AccessKeyId"])
         if key is None or key["metadata"]["UserName"] != self._name(context, request):
             raise _no_key(request["AccessKeyId"])
@@ -181,6 +186,7 @@ class UsersApi:
     @operation(resource=user_arn)
     async def put_user_policy(self, context: Context, request: t.PutUserPolicyRequestTypeDef) -> Mapping[str, Any]:
         """Add or replace an inline policy."""
+        _refuse_administrator(request["UserName"])
         record = find_user(self.model, request["UserName"])
         record["inline"][request["PolicyName"]] = checked_document(request["PolicyDocument"])
         self.model.users.put((request["UserName"],), record)
@@ -207,6 +213,7 @@ class UsersApi:
         self, context: Context, request: t.DeleteUserPolicyRequestTypeDef
     ) -> Mapping[str, Any]:
         """Delete an inline policy."""
+        _refuse_administrator(request["UserName"])
         record = find_user(self.model, request["UserName"])
         if record["inline"].pop(request["PolicyName"], None) is None:
             raise _no_inline(request["PolicyName"])
@@ -218,6 +225,7 @@ class UsersApi:
         self, context: Context, request: t.AttachUserPolicyRequestTypeDef
     ) -> Mapping[str, Any]:
         """Attach a managed policy."""
+        _refuse_administrator(request["UserName"])
         record = find_user(self.model, request["UserName"])
         if self.model.document(request["PolicyArn"]) is None:
             raise no_such_policy(request["PolicyArn"])
@@ -231,6 +239,7 @@ class UsersApi:
         self, context: Context, request: t.DetachUserPolicyRequestTypeDef
     ) -> Mapping[str, Any]:
         """Detach a managed policy."""
+        _refuse_administrator(request["UserName"])
         record = find_user(self.model, request["UserName"])
         if request["PolicyArn"] not in record["attached"]:
             raise ServiceError("NoSuchEntity", f"Policy {request['PolicyArn']} was not found.", 404)
@@ -257,6 +266,16 @@ class UsersApi:
 
     def _git_credentials(self, name: str) -> list[t.ServiceSpecificCredentialTypeDef]:
         return [each for each in self.model.git_credentials.values() if each["UserName"] == name]
+
+
+def _machines_own() -> ServiceError:
+    why = "the administrator and its key are this machine's: without them nobody could use the local cloud"
+    return ServiceError("UnmodifiableEntity", f"{why}; make a user of your own", 400)
+
+
+def _refuse_administrator(name: str) -> None:
+    if name == ADMINISTRATOR:
+        raise _machines_own()
 
 
 def _no_key(key: str) -> ServiceError:

@@ -25,6 +25,12 @@ _NOBODY = (
 )
 
 
+def _ciphertext(request: Mapping[str, Any]) -> bytes:
+    if "CiphertextBlob" not in request:
+        raise ServiceError("ValidationException", "CiphertextBlob is required where nothing is a dry run")
+    return bytes(request["CiphertextBlob"])
+
+
 def _key_of(api: Any, context: Context, blob: bytes, wanted: str | None) -> KeyRecord:
     """Return the key that a ciphertext names; raise where this region has no such key, or another one is wanted."""
     try:
@@ -43,12 +49,12 @@ def _key_of(api: Any, context: Context, blob: bytes, wanted: str | None) -> KeyR
 
 
 def _opening_arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:
-    record = _key_of(api, context, request["CiphertextBlob"], request.get("KeyId"))
+    record = _key_of(api, context, _ciphertext(request), request.get("KeyId"))
     return str(api.model.arn(context.region, record["id"]))
 
 
 def _opening_conditions(api: Any, context: Context, request: Mapping[str, Any]) -> Mapping[str, Any]:
-    record = _key_of(api, context, request["CiphertextBlob"], request.get("KeyId"))
+    record = _key_of(api, context, _ciphertext(request), request.get("KeyId"))
     keys = conditions_of(api.model, context, record)
     return {**keys, **context_keys(request.get("EncryptionContext") or {}), "kms:EncryptionAlgorithm": _ALGORITHM}
 
@@ -73,7 +79,7 @@ class CryptographyApi:
     async def decrypt(self, context: Context, request: t.DecryptRequestTypeDef) -> Mapping[str, Any]:
         """Decrypt what was encrypted with the same context."""
         _check_algorithm(request)
-        blob = _blob(request["CiphertextBlob"])
+        blob = _blob(_ciphertext(request))
         record = usable(self.model, context, _key_of(self, context, blob, request.get("KeyId")))
         return {
             "KeyId": self.model.arn(context.region, record["id"]),
@@ -99,11 +105,11 @@ class CryptographyApi:
     @operation(
         action="kms:ReEncryptFrom",
         resource=lambda api, context, request: api.model.arn(
-            context.region, _key_of(api, context, request["CiphertextBlob"], request.get("SourceKeyId"))["id"]
+            context.region, _key_of(api, context, _ciphertext(request), request.get("SourceKeyId"))["id"]
         ),
         conditions=lambda api, context, request: {
             **conditions_of(
-                api.model, context, _key_of(api, context, request["CiphertextBlob"], request.get("SourceKeyId"))
+                api.model, context, _key_of(api, context, _ciphertext(request), request.get("SourceKeyId"))
             ),
             **context_keys(request.get("SourceEncryptionContext") or {}),
         },
@@ -113,7 +119,7 @@ class CryptographyApi:
         """Encrypt with another key, or for another context, what nobody sees in clear meanwhile."""
         for name in ("SourceEncryptionAlgorithm", "DestinationEncryptionAlgorithm"):
             _check_algorithm({"EncryptionAlgorithm": request.get(name, _ALGORITHM)})
-        blob = _blob(request["CiphertextBlob"])
+        blob = _blob(_ciphertext(request))
         source = usable(self.model, context, _key_of(self, context, blob, request.get("SourceKeyId")))
         target = find(self.model, context, request["DestinationKeyId"])
         arn, after = self.model.arn(context.region, target["id"]), request.get("DestinationEncryptionContext") or {}

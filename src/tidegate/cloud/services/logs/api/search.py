@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tidegate.cloud.call import Context, operation
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.services.logs.api.events import PAGE_BYTES, PAGE_EVENTS
 from tidegate.cloud.services.logs.api.shared import find_group, find_stream, group_arn, group_name, invalid
 from tidegate.cloud.services.logs.model import (
@@ -156,7 +157,7 @@ def _token(place: _Place) -> str:
 
 def _read_token(token: str) -> _Place:
     try:
-        time, stream, sequence, newest_first = json.loads(base64.urlsafe_b64decode(token))
+        time, stream, sequence, newest_first = from_json(base64.urlsafe_b64decode(token))
         return _Place(int(time), str(stream), int(sequence), bool(newest_first))
     except (binascii.Error, ValueError, TypeError):
         raise invalid("The specified nextToken is invalid.") from None

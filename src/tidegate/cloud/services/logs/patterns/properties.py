@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.services.logs.patterns.scan import (
     OPERATORS,
     InvalidPatternError,
@@ -37,7 +37,7 @@ def properties(text: str) -> Matches:
         if not message.lstrip().startswith("{"):
             return False
         try:
-            document = json.loads(message)
+            document = from_json(message)
         except (ValueError, RecursionError):
             return False
         return test(document)

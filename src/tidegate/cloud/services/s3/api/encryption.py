@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from tidegate.cloud.call import Calls, Context
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.s3.model import BucketRecord, ObjectRecord, SealRecord
 
@@ -103,7 +103,7 @@ def _given_context(text: str | None) -> dict[str, str]:
     if text is None:
         return {}
     try:
-        given = json.loads(base64.b64decode(text))
+        given = from_json(base64.b64decode(text))
     except (binascii.Error, ValueError):
         given = None
     if not isinstance(given, dict) or not all(isinstance(each, str) for each in given.values()) or _OURS in given:

@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html and its siblings
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.sns.api.topics import find_topic, invalid
@@ -144,7 +144,7 @@ def _check_attribute(name: str, value: str) -> None:
         raise not_offered(f"sns subscription attribute {name}")
     if name in ("DeliveryPolicy", "FilterPolicy") and value:
         try:
-            json.loads(value)
+            from_json(value)
         except ValueError:
             raise invalid(name, "failed to parse JSON.") from None
     if name == "RawMessageDelivery" and value not in ("true", "false", ""):

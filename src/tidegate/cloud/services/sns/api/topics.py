@@ -12,6 +12,7 @@ from typing import Any
 
 from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.sns.model import SnsModel, TopicRecord, topic_key
@@ -241,7 +242,7 @@ def _check_attribute(name: str, value: str) -> None:
 
 def _object(text: str, what: str = "Message Structure") -> Mapping[str, Any]:
     try:
-        found = json.loads(text)
+        found = from_json(text)
     except ValueError:
         found = None
     if not isinstance(found, Mapping):

@@ -5,11 +5,11 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-ECS.h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import RoleSession
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.codepipeline.describe import console
 from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts, FileTooLargeError, MissingFileError
@@ -104,7 +104,7 @@ def image_definitions(content: bytes) -> dict[str, str]:
     https://docs.aws.amazon.com/codepipeline/latest/userguide/file-reference.html#pipelines-create-image-definitions
     """
     try:
-        entries = json.loads(content.decode("utf-8-sig"))
+        entries = from_json(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ImageDefinitionsError("it is not UTF-8") from None
     except ValueError as error:

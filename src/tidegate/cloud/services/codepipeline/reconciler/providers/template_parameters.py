@@ -9,6 +9,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tidegate.cloud.documents import from_json
+
 if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
 
@@ -73,7 +75,7 @@ async def _evaluated(value: Any, artifacts: Mapping[str, t.S3LocationTypeDef], r
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = from_json(text)
     except ValueError as error:
         raise ParametersError(f"it is not JSON ({error})") from None
     if not isinstance(document, dict):

@@ -1,0 +1,1 @@
+"""Hostile requests to the one port, by the ten thousand."""
