@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidegate.cloud.services.ecs.api import (
+    AccountSettingsApi,
     CapacityApi,
     ClustersApi,
     ExecutionApi,
@@ -38,7 +39,8 @@ def add_ecs(parts: Parts) -> None:
     model = EcsModel(parts.store)
     parts.dispatcher.register(
         "ecs",
-        ClustersApi(model),
+        AccountSettingsApi(model, parts.calls),
+        ClustersApi(model, parts.calls),
         CapacityApi(model),
         TaskDefinitionsApi(model, parts.calls, parts.clock, parts.endpoint),
         ServicesApi(model, parts.calls, parts.clock),

@@ -15,6 +15,7 @@ from tidegate.cloud.services.ecs.sizes import check_size
 
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,255}$")
 _ECR = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
+_BUFFER = re.compile(r"[1-9]\d*[kmgKMG]?[bB]?")
 _MOST_CONTAINERS = 10
 _MOST_FILES = 10  # environment files of a container
 _LONGEST_STOP = 120  # seconds that Fargate lets a container take to end
@@ -232,6 +233,10 @@ def _log_faults(container: Mapping[str, Any]) -> Iterator[str]:
     for option in _AWSLOGS_REQUIRED:
         if option not in options:
             raise _invalid(f"Log driver awslogs requires options: {', '.join(_AWSLOGS_REQUIRED)}")
+    if options.get("mode", "blocking") not in ("blocking", "non-blocking"):
+        raise _invalid("The log option 'mode' must be blocking or non-blocking.")
+    if not _BUFFER.fullmatch(options.get("max-buffer-size", "1m")):
+        raise _invalid("The log option 'max-buffer-size' must be a number of bytes, or of k, m or g, such as 10m.")
     for option in options.keys() - {*_AWSLOGS_REQUIRED, "awslogs-create-group", "mode", "max-buffer-size"}:
         raise not_offered(f"the awslogs option {option}")
 

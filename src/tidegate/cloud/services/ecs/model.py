@@ -179,6 +179,7 @@ class TaskRecord(TypedDict):
     service: NotRequired[str]
     deployment: NotRequired[str]
     token: NotRequired[str]  # the client token that it was run with
+    log_mode: NotRequired[str]  # of containers that do not say whether they wait for their output to be taken
     secret: NotRequired[str]  # what its containers prove with that they are its own
     images: dict[str, str]  # container -> digest to use instead of the tag
     registrations: list[Registration]
@@ -214,6 +215,10 @@ class EcsModel:
         self.sessions: Collection[SessionRecord] = Collection(store, "ecs.session")
         self.log_positions: Collection[datetime] = Collection(store, "ecs.log-position")
         self.settings: Collection[str] = Collection(store, "ecs.account-setting")
+
+    def put_settings(self, region: str) -> dict[tuple[str, str], str]:
+        """Return the account settings that were put, by principal and name."""
+        return {(key[1], key[2]): value for key, value in self.settings.items(region)}
 
     def definition(self, region: str, family: str, revision: int) -> TaskDefinitionRecord | None:
         """Return one revision."""

@@ -1,5 +1,6 @@
 """ECS's operations, one file a noun."""
 
+from tidegate.cloud.services.ecs.api.account_settings import AccountSettingsApi
 from tidegate.cloud.services.ecs.api.capacity import CapacityApi
 from tidegate.cloud.services.ecs.api.clusters import ClustersApi
 from tidegate.cloud.services.ecs.api.execution import ExecutionApi
@@ -11,6 +12,7 @@ from tidegate.cloud.services.ecs.api.task_definitions import TaskDefinitionsApi
 from tidegate.cloud.services.ecs.api.tasks import TasksApi
 
 __all__ = [
+    "AccountSettingsApi",
     "CapacityApi",
     "ClustersApi",
     "ExecutionApi",

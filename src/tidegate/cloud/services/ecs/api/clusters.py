@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.call import Context, operation
+from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.ecs.api.account_settings import setting_of
 from tidegate.cloud.services.ecs.api.capacity import checked_providers, checked_strategy
-from tidegate.cloud.services.ecs.api.shared import cluster_arn, find_cluster, missing
+from tidegate.cloud.services.ecs.api.shared import cluster_arn, find_cluster, missing, new_tags
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
     DEFAULT_CLUSTER,
@@ -20,19 +21,20 @@ from tidegate.cloud.services.ecs.model import (
     EcsModel,
     cluster_name,
 )
+from tidegate.cloud.services.ecs.settings import CONTAINER_INSIGHTS
 
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
 
 _MOST_LISTED = 100
-_DEFAULT_SETTINGS: list[t.ClusterSettingTypeDef] = [{"name": "containerInsights", "value": "disabled"}]
 
 
 class ClustersApi:
     """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html and its siblings."""
 
-    def __init__(self, model: EcsModel) -> None:
+    def __init__(self, model: EcsModel, calls: Calls) -> None:
         self.model = model
+        self._calls = calls
 
     @operation(resource=cluster_arn, refuse=("configuration", "serviceConnectDefaults"))
     async def create_cluster(self, context: Context, request: t.CreateClusterRequestTypeDef) -> Mapping[str, Any]:
@@ -41,14 +43,17 @@ class ClustersApi:
         existing = self.model.clusters.get(context.region, name)
         if existing is not None and existing["cluster"]["status"] == ACTIVE:
             return {"cluster": self._counted(context.region, existing)}
+        arn = context.arn("ecs", f"cluster/{name}")
+        insights = setting_of(self.model, context, CONTAINER_INSIGHTS)
+        settings: list[t.ClusterSettingTypeDef] = [{"name": CONTAINER_INSIGHTS, "value": insights}]
         cluster: t.ClusterTypeDef = {
-            "clusterArn": context.arn("ecs", f"cluster/{name}"),
+            "clusterArn": arn,
             "clusterName": name,
             "status": ACTIVE,
-            "settings": list(request.get("settings", _DEFAULT_SETTINGS)),
+            "settings": list(request.get("settings", settings)),
             "capacityProviders": checked_providers(request.get("capacityProviders", [])),
             "defaultCapacityProviderStrategy": checked_strategy(request.get("defaultCapacityProviderStrategy", [])),
-            "tags": list(request.get("tags", [])),
+            "tags": new_tags(self._calls, context, request, arn, "CreateCluster"),
         }
         record: ClusterRecord = {"cluster": cluster}
         self.model.clusters.put((context.region, name), record)

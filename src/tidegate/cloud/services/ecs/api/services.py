@@ -20,6 +20,7 @@ from tidegate.cloud.services.ecs.api.shared import (
     find_service,
     in_cluster,
     missing,
+    new_tags,
     service_arn,
 )
 from tidegate.cloud.services.ecs.definition import is_for_fargate
@@ -99,9 +100,11 @@ class ServicesApi:
         balancers = [dict(each) for each in request.get("loadBalancers", [])]
         self._authorize_roles(context, balancers)
         await check_balancers(caller, definition, balancers, shifts=shifts(configuration))
+        arn = context.arn("ecs", f"service/{cluster}/{name}")
+        tags = new_tags(self._calls, context, request, arn, "CreateService")
         now = self._clock.now()
         service: t.ServiceTypeDef = {
-            "serviceArn": context.arn("ecs", f"service/{cluster}/{name}"),
+            "serviceArn": arn,
             "serviceName": name,
             "clusterArn": found["clusterArn"],
             "loadBalancers": balancers,  # type: ignore[typeddict-item]
@@ -123,7 +126,7 @@ class ServicesApi:
             "propagateTags": request.get("propagateTags", "NONE"),
             "enableExecuteCommand": executable,
             "availabilityZoneRebalancing": request.get("availabilityZoneRebalancing", "ENABLED"),
-            "tags": list(request.get("tags", [])),
+            "tags": tags,
         }
         if strategy:
             service["capacityProviderStrategy"] = strategy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.call import Context
+from tidegate.cloud.call import Calls, Context
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
@@ -84,6 +84,24 @@ def merged_tags(tags: list[t.TagTypeDef], more: list[t.TagTypeDef]) -> list[t.Ta
     """Return tags with others put over them."""
     values = {tag["key"]: tag["value"] for tag in [*tags, *more]}
     return [{"key": key, "value": value} for key, value in values.items()]
+
+
+def new_tags(
+    calls: Calls, context: Context, request: Mapping[str, Any], arn: str, operation_name: str
+) -> list[t.TagTypeDef]:
+    """Return the tags that a request gives to what it creates; the caller must be allowed to add them.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
+    """
+    tags: list[t.TagTypeDef] = list(request.get("tags", []))
+    if tags:
+        conditions = {
+            "ecs:CreateAction": operation_name,
+            "aws:TagKeys": [tag["key"] for tag in tags],
+            **{f"aws:RequestTag/{tag['key']}": tag.get("value", "") for tag in tags},
+        }
+        calls.authorize(context, "ecs:TagResource", arn, conditions)
+    return tags
 
 
 def cluster_arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:

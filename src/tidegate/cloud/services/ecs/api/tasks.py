@@ -9,6 +9,7 @@ from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.ecs.api.account_settings import setting_of
 from tidegate.cloud.services.ecs.api.capacity import chosen_strategy
 from tidegate.cloud.services.ecs.api.network import checked_network
 from tidegate.cloud.services.ecs.api.shared import (
@@ -19,6 +20,7 @@ from tidegate.cloud.services.ecs.api.shared import (
     in_cluster,
     merged_tags,
     missing,
+    new_tags,
     task_arn,
 )
 from tidegate.cloud.services.ecs.definition import is_for_fargate
@@ -31,6 +33,7 @@ from tidegate.cloud.services.ecs.model import (
     resource_id,
     task_key,
 )
+from tidegate.cloud.services.ecs.settings import LOG_DRIVER_MODE
 from tidegate.cloud.services.ecs.sizes import check_size
 from tidegate.cloud.services.ecs.start import choose_provider, new_task
 
@@ -99,7 +102,7 @@ class TasksApi:
             known = [each for each in self.model.tasks.values(context.region, cluster) if each.get("token") == token]
             if known:
                 return {"tasks": [each["task"] for each in known], "failures": []}
-        tags = list(request.get("tags", []))
+        tags = new_tags(self._calls, context, request, context.arn("ecs", f"task/{cluster}/*"), "RunTask")
         if request.get("propagateTags") == "TASK_DEFINITION":
             tags = merged_tags(record["tags"], tags)
         if request.get("enableECSManagedTags"):
@@ -124,6 +127,7 @@ class TasksApi:
                     provider=choose_provider(strategy, running),
                     platform_version=_platform(request.get("platformVersion")),
                     executable=executable,
+                    log_mode=setting_of(self.model, context, LOG_DRIVER_MODE),
                 )
                 if token is not None:
                     task["token"] = token

@@ -48,6 +48,7 @@ from tidegate.cloud.services.ecs.plan import (
 from tidegate.cloud.services.ecs.reconciler.conditions import Conditions, Health
 from tidegate.cloud.services.ecs.reconciler.process import Process
 from tidegate.cloud.services.ecs.reconciler.traffic import Rules
+from tidegate.cloud.services.ecs.settings import LOG_DRIVER_MODE, effective
 from tidegate.cloud.services.ecs.start import choose_provider, new_task, registrations
 from tidegate.cloud.store import Key
 
@@ -269,6 +270,9 @@ class Step:
             ]
         started = []
         ports = list(container_ports(definition["definition"]))
+        root = f"arn:aws:iam::{service['serviceArn'].split(':')[4]}:root"
+        settings = self._model.put_settings(self._key[0])
+        log_mode = effective(LOG_DRIVER_MODE, service["createdBy"], root, settings)["value"]
         for _ in range(number):
             record = new_task(
                 self._model.take_standby(self._key, deployment["network"], ports) or self._clock.hex(32),
@@ -282,6 +286,7 @@ class Step:
                 provider=choose_provider(deployment["providers"], self._providers(deployment)),
                 platform_version=deployment["platform_version"],
                 executable=service.get("enableExecuteCommand", False),
+                log_mode=log_mode,
             )
             record["service"] = self._name
             record["deployment"] = deployment["id"]
