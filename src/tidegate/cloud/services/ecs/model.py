@@ -111,6 +111,25 @@ class ServiceDeploymentRecord(TypedDict):
     ended_by: NotRequired[str]  # the name of a `plan.Cause`
     failures: NotRequired[int]  # tasks that had failed by then
     alarms: NotRequired[list[str]]  # those that were raised then
+    hooks: NotRequired[list[HookRecord]]  # the pauses that there were, and are
+
+
+class HookRecord(TypedDict):
+    """A lifecycle hook that was begun: which of the configured ones, and before which step of the shift."""
+
+    hook: int
+    stage: str
+    step: int
+    detail: t.DeploymentLifecycleHookDetailTypeDef
+
+
+class EventRecord(TypedDict):
+    """An event on its way to the event bus; `detail` is JSON."""
+
+    at: datetime
+    detail_type: str
+    resources: list[str]
+    detail: dict[str, Any]
 
 
 class ShiftRecord(TypedDict):
@@ -214,6 +233,7 @@ class EcsModel:
         self.standby: Collection[StandbyRecord] = Collection(store, "ecs.standby")
         self.sessions: Collection[SessionRecord] = Collection(store, "ecs.session")
         self.log_positions: Collection[datetime] = Collection(store, "ecs.log-position")
+        self.events: Collection[EventRecord] = Collection(store, "ecs.event")
         self.settings: Collection[str] = Collection(store, "ecs.account-setting")
 
     def put_settings(self, region: str) -> dict[tuple[str, str], str]:

@@ -49,7 +49,6 @@ _REFUSED = (
     "vpcLatticeConfigurations",
     "gatewayConnectors",
     "monitoring",
-    "deploymentConfiguration.lifecycleHooks",
     "deploymentConfiguration.earlySuccessCriteria",
 )
 _NO_TASK_ROLE = (

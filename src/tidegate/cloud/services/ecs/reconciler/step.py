@@ -91,7 +91,7 @@ class Step:
         self._timers: list[datetime] = []
         grace = record["service"].get("healthCheckGracePeriodSeconds", 0)
         self._conditions = Conditions(model, seen.health, grace, self._now, self._timers)
-        self._process = Process(model, key, record, self._tasks, self._now)
+        self._process = Process(model, clock, key, record, self._tasks)
 
     def take(self) -> Outcome:
         """Count failures, decide, act, and write the service."""
@@ -101,6 +101,7 @@ class Step:
         self._process.begin(self._healthy(conditions))
         decided = plan(self._view(conditions), self._now)
         stage = self._process.stage
+        self._process.pause(decided)
         if decided.failed:
             self._fail(decided)
             self._process.put()
@@ -108,7 +109,7 @@ class Step:
             return Outcome()
         self._stop(decided)
         self._start(primary(self._record), decided.start)
-        source = self._deployment(self._process.source)
+        source = self._deployment(self._process.source or self._completed())
         if source is not None:
             self._start(source, decided.restart)
         self._process.advance(decided)
@@ -126,7 +127,6 @@ class Step:
 
     def _view(self, conditions: Mapping[str, Condition]) -> Service:
         configuration: Any = self._record["service"]["deploymentConfiguration"]
-        completed = self._record.get("last_completed")
         shift = self._process.shift(self._seen.rules)
         alarms = self._watch(configuration)
         if shift is not None and alarms is not None:  # there the bake time is the strategy's own
@@ -154,11 +154,18 @@ class Step:
             ),
             tasks=tuple(self._task(task_id, condition) for task_id, condition in conditions.items()),
             breaker=breaker_of(configuration),
-            last_completed=None if completed is None else completed["id"],
+            last_completed=self._completed(),
             alarms=alarms,
             shift=shift,
             requested=self._process.requested,
+            hooks=self._process.hooks,
+            pauses=self._process.pauses,
         )
+
+    def _completed(self) -> str | None:
+        """Return the deployment that arrived last."""
+        completed = self._record.get("last_completed")
+        return None if completed is None else completed["id"]
 
     def _task(self, task_id: str, condition: Condition) -> Task:
         record = self._tasks[task_id]
