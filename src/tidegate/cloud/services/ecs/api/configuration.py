@@ -24,7 +24,6 @@ DEFAULTS: t.DeploymentConfigurationOutputTypeDef = {
     "bakeTimeInMinutes": 0,
 }
 _MOST_HOOKS = 10
-_PATIENT_MINUTES = range(1, 20161)
 _PATIENCE = {"timeoutInMinutes": 1440, "action": "ROLLBACK"}
 _LONGEST_BAKE = 1440  # minutes
 _LEAST = {"stepPercent": 3.0, "canaryPercent": 0.1}
@@ -75,10 +74,6 @@ def _checked_hooks(hooks: Sequence[Mapping[str, Any]], strategy: str) -> list[di
             if strategy == ROLLING and stage not in ROLLING_STAGES:
                 raise _invalid(f"The deployment strategy ROLLING has no lifecycle stage {stage}.")
         timeout = {**_PATIENCE, **hook.get("timeoutConfiguration", {})}
-        if timeout["timeoutInMinutes"] not in _PATIENT_MINUTES:
-            raise _invalid(
-                f"timeoutInMinutes must be between {_PATIENT_MINUTES.start} and {_PATIENT_MINUTES.stop - 1} minutes."
-            )
         checked.append({"targetType": PAUSE, "lifecycleStages": stages, "timeoutConfiguration": timeout})
     return checked
 
