@@ -13,6 +13,7 @@ from tidegate.cloud.services.ecs.api import (
     TagsApi,
     TaskDefinitionsApi,
     TasksApi,
+    TaskSetsApi,
 )
 from tidegate.cloud.services.ecs.coverage import COVERAGE
 from tidegate.cloud.services.ecs.interruption import Interruptions
@@ -47,6 +48,7 @@ def add_ecs(parts: Parts) -> None:
         ServicesApi(model, parts.calls, parts.clock),
         ServiceDeploymentsApi(model, parts.clock),
         TasksApi(model, parts.calls, parts.clock),
+        TaskSetsApi(model, parts.calls, parts.clock),
         ProtectionApi(model, parts.clock),
         ExecutionApi(model, parts.calls, parts.clock, parts.endpoint),
         TagsApi(model),

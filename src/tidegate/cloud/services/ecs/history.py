@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.services.ecs.describe import count
 from tidegate.cloud.services.ecs.hooks import give_up
 from tidegate.cloud.services.ecs.model import (
     PENDING,
@@ -21,6 +20,7 @@ from tidegate.cloud.services.ecs.model import (
     ServiceRecord,
     ServiceRevisionRecord,
     TaskRecord,
+    count,
     is_ongoing,
 )
 from tidegate.cloud.services.ecs.plan import Breaker

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
@@ -148,6 +148,14 @@ class ServiceRevisionRecord(TypedDict):
     deployment: str
 
 
+class TaskSetRecord(TypedDict):
+    """A task set in AWS's shape, without its status and what is counted, and what its tasks are made of."""
+
+    task_set: t.TaskSetTypeDef
+    deployment: DeploymentRecord
+    token: NotRequired[str]  # the client token that it was made with
+
+
 class SessionRecord(TypedDict):
     """A command that somebody may run in a container: who brings the token, in time, and once.
 
@@ -170,6 +178,7 @@ class ServiceRecord(TypedDict):
     events: list[t.ServiceEventTypeDef]
     last_completed: NotRequired[DeploymentRecord]  # the one to roll back to
     current: NotRequired[str]  # the id of its service deployment: the one that goes on, or was the last
+    task_sets: NotRequired[list[TaskSetRecord]]  # where it has an external deployment controller
     steady: bool  # whether its steady state has been told
     tokens: dict[str, str]  # client tokens that made it
 
@@ -268,7 +277,7 @@ class EcsModel:
         return [
             key
             for key, record in self.services.items(region)
-            if any(target_group in target_groups(each) for each in record["service"].get("loadBalancers", []))
+            if any(target_group in target_groups(each) for each in balancers_of(record))
         ]
 
     def services_of_rule(self, region: str, arn: str) -> list[Key]:
@@ -380,6 +389,12 @@ def task_key_of(pod: str) -> Key:
     return tuple(pod.split("."))
 
 
+def balancers_of(record: ServiceRecord) -> list[Mapping[str, Any]]:
+    """Return the load balancers of a service, of its deployments and of its task sets."""
+    made = [*record["deployments"], *(each["deployment"] for each in record.get("task_sets", []))]
+    return [*record["service"].get("loadBalancers", []), *(each for one in made for each in one["balancers"])]
+
+
 def target_groups(balancer: Mapping[str, Any]) -> list[str]:
     """Return the ARNs of the target groups that a service's load balancer entry names."""
     named = (balancer.get("targetGroupArn"), balancer.get("advancedConfiguration", {}).get("alternateTargetGroupArn"))
@@ -399,6 +414,23 @@ def primary(record: ServiceRecord) -> DeploymentRecord:
 def is_live(record: TaskRecord) -> bool:
     """Return whether a task runs or is on its way to running."""
     return record["task"]["desiredStatus"] == RUNNING
+
+
+def count(tasks: Iterable[TaskRecord]) -> tuple[int, int]:
+    """Return how many tasks run, those that are being stopped included, and how many are on their way to running."""
+    running = pending = 0
+    for task in tasks:
+        status = task["task"]["lastStatus"]
+        if status == RUNNING:
+            running += 1
+        elif is_live(task) and status != STOPPED:
+            pending += 1
+    return running, pending
+
+
+def is_external(record: ServiceRecord) -> bool:
+    """Return whether somebody else deploys a service, by task sets."""
+    return record["service"]["deploymentController"]["type"] == "EXTERNAL"
 
 
 def _padded(revision: int) -> str:

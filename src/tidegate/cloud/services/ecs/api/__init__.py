@@ -9,6 +9,7 @@ from tidegate.cloud.services.ecs.api.service_deployments import ServiceDeploymen
 from tidegate.cloud.services.ecs.api.services import ServicesApi
 from tidegate.cloud.services.ecs.api.tags import TagsApi
 from tidegate.cloud.services.ecs.api.task_definitions import TaskDefinitionsApi
+from tidegate.cloud.services.ecs.api.task_sets import TaskSetsApi
 from tidegate.cloud.services.ecs.api.tasks import TasksApi
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "ServicesApi",
     "TagsApi",
     "TaskDefinitionsApi",
+    "TaskSetsApi",
     "TasksApi",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context
 from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.services.ecs.definition import is_for_fargate
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
     ClusterRecord,
@@ -73,6 +74,22 @@ def find_active_definition(model: EcsModel, context: Context, name: str) -> Task
     if record["definition"]["status"] != ACTIVE:
         raise ServiceError("ClientException", "TaskDefinition is inactive")
     return record
+
+
+def check_fargate(definition: t.TaskDefinitionTypeDef) -> None:
+    """Raise InvalidParameterException where tasks of a definition cannot run on Fargate."""
+    if not is_for_fargate(definition):
+        raise ServiceError("InvalidParameterException", "Task definition does not support launch_type FARGATE.")
+
+
+def check_executable(definition: t.TaskDefinitionTypeDef, done: str) -> None:
+    """Raise InvalidParameterException where no command can be executed in a definition's tasks."""
+    if "taskRoleArn" not in definition:
+        raise ServiceError(
+            "InvalidParameterException",
+            f"The service couldn't be {done} because a valid taskRoleArn is not being used. Specify a valid task role "
+            "in your task definition and try again.",
+        )
 
 
 def missing(arn: str) -> dict[str, str]:

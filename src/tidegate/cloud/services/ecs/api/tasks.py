@@ -10,9 +10,10 @@ from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.ecs.api.account_settings import setting_of
-from tidegate.cloud.services.ecs.api.capacity import chosen_strategy
+from tidegate.cloud.services.ecs.api.capacity import checked_platform, chosen_strategy
 from tidegate.cloud.services.ecs.api.network import checked_network
 from tidegate.cloud.services.ecs.api.shared import (
+    check_fargate,
     definition_arn,
     find_active_definition,
     find_cluster,
@@ -23,7 +24,6 @@ from tidegate.cloud.services.ecs.api.shared import (
     new_tags,
     task_arn,
 )
-from tidegate.cloud.services.ecs.definition import is_for_fargate
 from tidegate.cloud.services.ecs.model import (
     RUNNING,
     STOPPED,
@@ -77,8 +77,8 @@ class TasksApi:
         record = find_active_definition(self.model, context, request["taskDefinition"])
         definition = record["definition"]
         strategy = chosen_strategy(found, request)
-        if not is_for_fargate(definition):
-            raise ServiceError("InvalidParameterException", "Task definition does not support launch_type FARGATE.")
+        platform = checked_platform(request)
+        check_fargate(definition)
         overrides: Mapping[str, Any] = request.get("overrides", {})
         if "cpu" in overrides or "memory" in overrides:
             check_size(overrides.get("cpu", definition["cpu"]), overrides.get("memory", definition["memory"]))
@@ -125,7 +125,7 @@ class TasksApi:
                     overrides=overrides,
                     tags=tags,
                     provider=choose_provider(strategy, running),
-                    platform_version=_platform(request.get("platformVersion")),
+                    platform_version=platform,
                     executable=executable,
                     log_mode=setting_of(self.model, context, LOG_DRIVER_MODE),
                 )
@@ -195,7 +195,3 @@ class TasksApi:
         ]
         chosen, token = page(arns, request.get("nextToken"), request.get("maxResults", 100), key=str)
         return {"taskArns": chosen, "nextToken": token}
-
-
-def _platform(version: str | None) -> str:
-    return "1.4.0" if version in (None, "LATEST") else str(version)

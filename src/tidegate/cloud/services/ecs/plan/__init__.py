@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tidegate.cloud.services.ecs.plan.pauses import rolling_by_stages, shifting_by_stages
+from tidegate.cloud.services.ecs.plan.task_sets import TaskSet, share, task_set
 from tidegate.cloud.services.ecs.plan.values import (
     Alarms,
     Answer,
@@ -52,8 +53,11 @@ __all__ = [
     "Step",
     "Stop",
     "Task",
+    "TaskSet",
     "Why",
     "plan",
+    "share",
+    "task_set",
 ]
 
 
