@@ -89,6 +89,8 @@ class Pods:
             "Binds": [f"{volume}:{path}:{'ro' if read_only else 'rw'}" for volume, path, read_only in spec.volumes],
             "RestartPolicy": {"Name": "no"},
         }
+        if spec.shared_processes:
+            host["PidMode"] = host["NetworkMode"]
         if spec.cpus is not None:
             host["NanoCpus"] = int(spec.cpus * 1e9)
         if spec.cpu_shares is not None:

@@ -86,6 +86,7 @@ def container_values(
             for mount in container.get("mountPoints", [])
         ),
         "labels": dict(container.get("dockerLabels", {})),
+        "shared_processes": definition.get("pidMode") == "task",
         "log_buffer": _log_buffer(container, record),
     }
     if probe is not None and probe["command"][0] != "NONE":

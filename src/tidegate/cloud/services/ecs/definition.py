@@ -19,6 +19,7 @@ _BUFFER = re.compile(r"[1-9]\d*[kmgKMG]?[bB]?")
 _MOST_CONTAINERS = 10
 _MOST_FILES = 10  # environment files of a container
 _LONGEST_STOP = 120  # seconds that Fargate lets a container take to end
+_START_TIMEOUTS = range(2, 121)  # seconds
 _EPHEMERAL = range(21, 201)  # GiB
 _RESTART_PERIODS = range(60, 1801)  # seconds
 _MOST_EXIT_CODES = 50
@@ -128,6 +129,8 @@ def _check_container(request: Mapping[str, Any], container: Mapping[str, Any]) -
         if request.get("networkMode") == "awsvpc" and host not in (0, number):
             raise _invalid("When networkMode=awsvpc, the host ports and container ports in port mappings must match.")
     _check_secrets(container)
+    if container.get("startTimeout", _START_TIMEOUTS.start) not in _START_TIMEOUTS:
+        raise _invalid(f"Invalid 'startTimeout' for container '{name}': it must be between 2 and 120 seconds.")
     policy = container.get("restartPolicy", {})
     if policy.get("restartAttemptPeriod", _RESTART_PERIODS.start) not in _RESTART_PERIODS:
         raise _invalid(

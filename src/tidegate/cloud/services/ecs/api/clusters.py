@@ -14,6 +14,7 @@ from tidegate.cloud.services.ecs.api.shared import cluster_arn, find_cluster, mi
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
     DEFAULT_CLUSTER,
+    DRAINING,
     INACTIVE,
     RUNNING,
     STOPPED,
@@ -21,7 +22,7 @@ from tidegate.cloud.services.ecs.model import (
     EcsModel,
     cluster_name,
 )
-from tidegate.cloud.services.ecs.settings import CONTAINER_INSIGHTS
+from tidegate.cloud.services.ecs.settings import CONTAINER_INSIGHTS, check_value
 
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
@@ -43,6 +44,7 @@ class ClustersApi:
         existing = self.model.clusters.get(context.region, name)
         if existing is not None and existing["cluster"]["status"] == ACTIVE:
             return {"cluster": self._counted(context.region, existing)}
+        _check_settings(request.get("settings", []))
         arn = context.arn("ecs", f"cluster/{name}")
         insights = setting_of(self.model, context, CONTAINER_INSIGHTS)
         settings: list[t.ClusterSettingTypeDef] = [{"name": CONTAINER_INSIGHTS, "value": insights}]
@@ -73,6 +75,8 @@ class ClustersApi:
             for member, word in (("tags", "TAGS"), ("settings", "SETTINGS"), ("statistics", "STATISTICS")):
                 if word not in include:
                     cluster[member] = []
+                elif member == "statistics":
+                    cluster[member] = self._statistics(context.region, record)
             clusters.append(cluster)
         return {"clusters": clusters, "failures": failures}
 
@@ -151,7 +155,29 @@ class ClustersApi:
             "statistics": [],
         }
 
+    def _statistics(self, region: str, record: ClusterRecord) -> list[dict[str, str]]:
+        """Count tasks and services by where they run: all of them on Fargate."""
+        counted = self._counted(region, record)
+        services = self.model.services.values(region, record["cluster"]["clusterName"])
+        numbers = {
+            "runningEC2TasksCount": 0,
+            "runningFargateTasksCount": counted["runningTasksCount"],
+            "pendingEC2TasksCount": 0,
+            "pendingFargateTasksCount": counted["pendingTasksCount"],
+            "activeEC2ServiceCount": 0,
+            "activeFargateServiceCount": counted["activeServicesCount"],
+            "drainingEC2ServiceCount": 0,
+            "drainingFargateServiceCount": sum(each["service"]["status"] == DRAINING for each in services),
+        }
+        return [{"name": name, "value": str(number)} for name, number in numbers.items()]
+
+
+def _check_settings(settings: Any) -> None:
+    for each in settings:
+        check_value(each["name"], each["value"])
+
 
 def _merge_settings(record: ClusterRecord, settings: Any) -> None:
+    _check_settings(settings)
     values = {each["name"]: each for each in [*record["cluster"]["settings"], *settings]}
     record["cluster"]["settings"] = list(values.values())

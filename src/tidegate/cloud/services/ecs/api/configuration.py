@@ -60,7 +60,7 @@ def _checked_hooks(hooks: Sequence[Mapping[str, Any]], strategy: str) -> list[di
     for hook in hooks:
         if hook.get("targetType", "AWS_LAMBDA") != PAUSE:
             raise not_offered(
-                "lifecycleHooks of targetType AWS_LAMBDA, as no Lambda function runs here (PAUSE is offered),"
+                "deploymentConfiguration.lifecycleHooks of targetType AWS_LAMBDA", "no Lambda runs here; use PAUSE"
             )
         for name in ("hookTargetArn", "roleArn", "hookDetails"):
             if name in hook:

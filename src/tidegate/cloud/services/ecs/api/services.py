@@ -89,7 +89,7 @@ class ServicesApi:
         if controller not in ("ECS", _EXTERNAL):
             raise not_offered(f"ecs:CreateService deploymentController {controller}")
         if request.get("schedulingStrategy", "REPLICA") != "REPLICA":
-            raise ServiceError("InvalidParameterException", "Fargate does not support the DAEMON scheduling strategy.")
+            raise not_offered("ecs:CreateService schedulingStrategy DAEMON")
         if "role" in request:
             raise ServiceError(
                 "InvalidParameterException",
@@ -129,6 +129,7 @@ class ServicesApi:
             service["capacityProviderStrategy"] = strategy
         else:
             service["launchType"] = "FARGATE"
+        _check_grace(request, balancers)
         if not balancers:
             del service["healthCheckGracePeriodSeconds"]
         with self.model.store.transaction():
@@ -197,6 +198,7 @@ class ServicesApi:
         balancers = [dict(each) for each in request.get("loadBalancers", record["service"]["loadBalancers"])]
         if "loadBalancers" in request:
             self._authorize_roles(context, balancers)
+        _check_grace(request, balancers)
         given: Mapping[str, Any] = request.get("deploymentConfiguration", {})
         configuration = merged_configuration(record["service"]["deploymentConfiguration"], given)
         await check_balancers(caller, definition["definition"], balancers, shifts=shifts(configuration))
@@ -309,6 +311,14 @@ def _use_strategy(service: t.ServiceTypeDef, items: Sequence[Mapping[str, Any]])
         service["capacityProviderStrategy"] = strategy
     else:
         service["launchType"] = "FARGATE"
+
+
+def _check_grace(request: Mapping[str, Any], balancers: Sequence[Mapping[str, Any]]) -> None:
+    if request.get("healthCheckGracePeriodSeconds") and not balancers:
+        raise ServiceError(
+            "InvalidParameterException",
+            "Health check grace period is only valid for services configured to use load balancers",
+        )
 
 
 def _change(record: ServiceRecord, request: t.UpdateServiceRequestTypeDef) -> None:

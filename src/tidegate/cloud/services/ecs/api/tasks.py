@@ -76,6 +76,8 @@ class TasksApi:
             raise ServiceError("InvalidParameterException", f"Count must be between 1 and {_MOST_AT_ONCE}.")
         record = find_active_definition(self.model, context, request["taskDefinition"])
         definition = record["definition"]
+        if request.get("propagateTags") == "SERVICE":
+            raise ServiceError("InvalidParameterException", "A task without a service cannot propagate SERVICE tags.")
         strategy = chosen_strategy(found, request)
         platform = checked_platform(request)
         check_fargate(definition)

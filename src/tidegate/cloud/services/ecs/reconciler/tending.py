@@ -116,8 +116,14 @@ class Tending:
     def _keep_digests(self, deployment: DeploymentRecord, record: TaskRecord) -> None:
         """Have the deployment's later tasks use the very images of its first one (version consistency)."""
         known = dict(deployment["images"])
+        definition = self._model.definition_by_arn(record["definition"])
+        loose = {
+            each["name"]
+            for each in ([] if definition is None else definition["definition"]["containerDefinitions"])
+            if each.get("versionConsistency") == "disabled"
+        }
         for container in record["task"]["containers"]:
-            if "imageDigest" in container:
+            if "imageDigest" in container and container["name"] not in loose:
                 deployment["images"].setdefault(container["name"], container["imageDigest"])
         if deployment["images"] == known:
             return
