@@ -45,12 +45,14 @@ class Next:
     start: tuple[str, ...] = ()
     ready: bool = False
     hopeless: str | None = None
+    again: float | None = None  # seconds after which somebody has waited for too long
 
 
 def next_starts(definitions: Sequence[Mapping[str, Any]], actual: Mapping[str, Container]) -> Next:
     """Decide which containers may start, by their `dependsOn`; others wait for one for its `startTimeout`."""
     start = []
     waiting = False
+    left: list[float] = []
     patience = {each["name"]: each.get("startTimeout", _START_TIMEOUT) for each in definitions}
     for definition in definitions:
         name = definition["name"]
@@ -60,13 +62,17 @@ def next_starts(definitions: Sequence[Mapping[str, Any]], actual: Mapping[str, C
         if False in met:
             return Next(hopeless="Container dependency was not met: " + _unmet(definition, actual))
         for on, done in zip(definition.get("dependsOn", []), met, strict=True):
-            if done is None and actual.get(on["containerName"], _ABSENT).ran >= patience[on["containerName"]]:
+            other = actual.get(on["containerName"], _ABSENT)
+            if done is not None or other.stage is not Stage.RUNNING:
+                continue
+            left.append(patience[on["containerName"]] - other.ran)
+            if left[-1] <= 0:
                 return Next(hopeless=f"Container dependency timed out: {_waits(definition, on)}")
         if all(met):
             start.append(name)
         else:
             waiting = True
-    return Next(tuple(start), ready=not start and not waiting)
+    return Next(tuple(start), ready=not start and not waiting, again=min(left, default=None))
 
 
 def restarts(definitions: Sequence[Mapping[str, Any]], actual: Mapping[str, Container]) -> list[str]:

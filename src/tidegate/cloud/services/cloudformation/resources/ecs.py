@@ -41,6 +41,7 @@ _DEPLOYMENT_DEFAULTS: Properties = {
     "Alarms": {"AlarmNames": [], "Enable": False, "Rollback": False},
     "BakeTimeInMinutes": 0,
     "DeploymentCircuitBreaker": {"Enable": False, "Rollback": False},
+    "LifecycleHooks": [],
     "MaximumPercent": 200,
     "MinimumHealthyPercent": 100,
     "Strategy": "ROLLING",

@@ -43,8 +43,9 @@ def merged_configuration(
         if member in given:
             raise _invalid(f"{member} can only be specified with the deployment strategy {name}.")
         merged.pop(member, None)
-    if "lifecycleHooks" in merged:
-        merged["lifecycleHooks"] = _checked_hooks(merged["lifecycleHooks"], strategy)
+    hooks = _checked_hooks(merged.pop("lifecycleHooks", []), strategy)
+    if hooks:
+        merged["lifecycleHooks"] = hooks
     threshold = merged["deploymentCircuitBreaker"].get("thresholdConfiguration")
     if threshold is not None and threshold["value"] < 1:
         raise _invalid("The value of a deployment circuit breaker's thresholdConfiguration must be greater than 0.")

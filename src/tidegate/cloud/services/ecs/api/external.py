@@ -20,7 +20,6 @@ _OF_TASK_SETS = {
     "networkConfiguration": "NetworkConfiguration",
     "loadBalancers": "LoadBalancers",
 }
-_NOTHING: tuple[Any, ...] = ("ROLLING", 0, [], {}, {"enable": False, "rollback": False})
 
 
 def check_external(request: Mapping[str, Any]) -> None:
@@ -51,8 +50,13 @@ def _check_rolling(request: Mapping[str, Any]) -> None:
     """Raise InvalidParameterException for what only ECS's own deployments know."""
     given: Mapping[str, Any] = request.get("deploymentConfiguration", {})
     for member in given:
-        if member not in ("maximumPercent", "minimumHealthyPercent") and given[member] not in _NOTHING:
+        if member not in ("maximumPercent", "minimumHealthyPercent") and _says_something(given[member]):
             raise ServiceError(
                 "InvalidParameterException",
                 f"deploymentConfiguration.{member} cannot be specified with an EXTERNAL deployment controller.",
             )
+
+
+def _says_something(value: Any) -> bool:
+    """Return whether a member of a deployment configuration is other than its default."""
+    return any(value.values()) if isinstance(value, Mapping) else value not in ("ROLLING", 0, [])

@@ -47,6 +47,7 @@ _STOP_GRACE = 5  # seconds that containers get when the local cloud itself stops
 KEPT = timedelta(hours=1)  # a stopped task can be described that long
 _LOG_PATIENCE = 5.0  # seconds that a stopped task waits for its last lines
 _ELB_SESSION = "ecs-service-scheduler"
+_LEAST = 0.05  # seconds between two looks for the sake of time alone
 _WATCH = 30.0  # seconds between looks at a running task, besides the engine's notices
 _STAGES = {Phase.CREATED: Stage.CREATED, Phase.RUNNING: Stage.RUNNING, Phase.EXITED: Stage.EXITED}
 
@@ -191,7 +192,7 @@ class TaskReconciler:
         if step.ready:
             self._update(key, _set_status(ACTIVATING))
             return None
-        return 0.0 if step.start else _WATCH
+        return 0.0 if step.start else min(_WATCH, _WATCH if step.again is None else max(step.again, _LEAST))
 
     def _actual(self, states: Mapping[str, ContainerState]) -> dict[str, Container]:
         now = self._clock.now()
