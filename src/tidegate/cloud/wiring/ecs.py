@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidegate.cloud.services.ecs.api import (
+    AccountSettingsApi,
     CapacityApi,
     ClustersApi,
     ExecutionApi,
@@ -12,11 +13,13 @@ from tidegate.cloud.services.ecs.api import (
     TagsApi,
     TaskDefinitionsApi,
     TasksApi,
+    TaskSetsApi,
 )
 from tidegate.cloud.services.ecs.coverage import COVERAGE
 from tidegate.cloud.services.ecs.interruption import Interruptions
 from tidegate.cloud.services.ecs.model import DATA_CHANNEL, TASK_ENDPOINT, EcsModel, task_key_of
 from tidegate.cloud.services.ecs.reconciler.endpoint import TaskEndpoint
+from tidegate.cloud.services.ecs.reconciler.events import EventReconciler
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher
 from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
 from tidegate.cloud.services.ecs.reconciler.metrics import Metrics
@@ -38,12 +41,14 @@ def add_ecs(parts: Parts) -> None:
     model = EcsModel(parts.store)
     parts.dispatcher.register(
         "ecs",
-        ClustersApi(model),
+        AccountSettingsApi(model, parts.calls),
+        ClustersApi(model, parts.calls),
         CapacityApi(model),
         TaskDefinitionsApi(model, parts.calls, parts.clock, parts.endpoint),
         ServicesApi(model, parts.calls, parts.clock),
         ServiceDeploymentsApi(model, parts.clock),
         TasksApi(model, parts.calls, parts.clock),
+        TaskSetsApi(model, parts.calls, parts.clock),
         ProtectionApi(model, parts.clock),
         ExecutionApi(model, parts.calls, parts.clock, parts.endpoint),
         TagsApi(model),
@@ -93,6 +98,9 @@ def add_ecs(parts: Parts) -> None:
     parts.loop.add("ecs.logs", shipper.reconcile, keys=model.writing_containers, workers=10_000)
     parts.loop.add("ecs.sweep", tasks.sweep)
     parts.loop.add("ecs.endpoint", endpoint.open, keys=lambda: [_EVERYTHING] if model.writing_containers() else [])
+    events = EventReconciler(model, parts.calls)
+    parts.loop.add("ecs.event", events.reconcile, keys=lambda: [key for key, _ in model.events.items()])
+    parts.loop.watch("ecs.event", "ecs.event")
     metrics = Metrics(model, parts.calls, parts.clock, docker.pods)
     parts.loop.add("ecs.metrics", metrics.reconcile, keys=lambda: [key for key, _ in model.services.items()])
     parts.loop.watch("ecs.service", "ecs.metrics")

@@ -74,11 +74,14 @@ class Pods:
 
     async def add(self, pod: str, spec: ContainerSpec, image: str, log_driver: str = "json-file") -> None:
         """Create a container in a pod, from an image (its id) that the engine has; raise `ContainerError`."""
+        log_options = dict(_LOG_OPTIONS) if log_driver == "json-file" else {}
+        if spec.log_buffer is not None:
+            log_options |= {"mode": "non-blocking", "max-buffer-size": spec.log_buffer}
         host: dict[str, Any] = {
             "NetworkMode": f"container:{container_name(pod, _PAUSE)}",
             "ReadonlyRootfs": spec.read_only,
             "Init": spec.init,
-            "LogConfig": {"Type": log_driver, "Config": _LOG_OPTIONS if log_driver == "json-file" else {}},
+            "LogConfig": {"Type": log_driver, "Config": log_options},
             "Ulimits": [{"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in spec.ulimits.items()],
             "CapAdd": list(spec.add_capabilities),
             "CapDrop": list(spec.drop_capabilities),
@@ -86,6 +89,8 @@ class Pods:
             "Binds": [f"{volume}:{path}:{'ro' if read_only else 'rw'}" for volume, path, read_only in spec.volumes],
             "RestartPolicy": {"Name": "no"},
         }
+        if spec.shared_processes:
+            host["PidMode"] = host["NetworkMode"]
         if spec.cpus is not None:
             host["NanoCpus"] = int(spec.cpus * 1e9)
         if spec.cpu_shares is not None:

@@ -82,6 +82,8 @@ class ContainerSpec:
     volumes: tuple[tuple[str, str, bool], ...] = ()  # volume, path in the container, read only
     labels: Mapping[str, str] = field(default_factory=dict)
     probe: HealthProbe | None = None
+    shared_processes: bool = False  # sees the processes of the pod's other containers that do so
+    log_buffer: str | None = None  # output that may wait for the engine ("10m"), the oldest is lost; None: all is taken
 
 
 @dataclass(frozen=True, slots=True)

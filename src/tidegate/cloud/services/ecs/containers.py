@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 _DEFAULT_STOP_TIMEOUT = 30  # seconds
+_LOG_BUFFER = "10m"
 _ECR = re.compile(r"^\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<rest>.+)$")
 
 
@@ -85,6 +86,8 @@ def container_values(
             for mount in container.get("mountPoints", [])
         ),
         "labels": dict(container.get("dockerLabels", {})),
+        "shared_processes": definition.get("pidMode") == "task",
+        "log_buffer": _log_buffer(container, record),
     }
     if probe is not None and probe["command"][0] != "NONE":
         values["probe"] = {
@@ -133,6 +136,16 @@ def role(record: TaskRecord, definition: t.TaskDefinitionTypeDef, kind: str) -> 
         return name
     account = definition["taskDefinitionArn"].split(":")[4]
     return f"arn:aws:iam::{account}:role/{name}"
+
+
+def _log_buffer(container: Mapping[str, Any], record: TaskRecord) -> str | None:
+    """Return how much output may wait to be taken before the oldest is lost; None: the container waits.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
+    """
+    options = container.get("logConfiguration", {}).get("options", {})
+    mode = options.get("mode", record.get("log_mode", "blocking"))
+    return str(options.get("max-buffer-size", _LOG_BUFFER)) if mode == "non-blocking" else None
 
 
 def _override(record: TaskRecord, name: str) -> Mapping[str, Any]:

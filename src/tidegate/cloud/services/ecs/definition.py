@@ -15,9 +15,11 @@ from tidegate.cloud.services.ecs.sizes import check_size
 
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,255}$")
 _ECR = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
+_BUFFER = re.compile(r"[1-9]\d*[kmgKMG]?[bB]?")
 _MOST_CONTAINERS = 10
 _MOST_FILES = 10  # environment files of a container
 _LONGEST_STOP = 120  # seconds that Fargate lets a container take to end
+_START_TIMEOUTS = range(2, 121)  # seconds
 _EPHEMERAL = range(21, 201)  # GiB
 _RESTART_PERIODS = range(60, 1801)  # seconds
 _MOST_EXIT_CODES = 50
@@ -127,6 +129,8 @@ def _check_container(request: Mapping[str, Any], container: Mapping[str, Any]) -
         if request.get("networkMode") == "awsvpc" and host not in (0, number):
             raise _invalid("When networkMode=awsvpc, the host ports and container ports in port mappings must match.")
     _check_secrets(container)
+    if container.get("startTimeout", _START_TIMEOUTS.start) not in _START_TIMEOUTS:
+        raise _invalid(f"Invalid 'startTimeout' for container '{name}': it must be between 2 and 120 seconds.")
     policy = container.get("restartPolicy", {})
     if policy.get("restartAttemptPeriod", _RESTART_PERIODS.start) not in _RESTART_PERIODS:
         raise _invalid(
@@ -232,6 +236,10 @@ def _log_faults(container: Mapping[str, Any]) -> Iterator[str]:
     for option in _AWSLOGS_REQUIRED:
         if option not in options:
             raise _invalid(f"Log driver awslogs requires options: {', '.join(_AWSLOGS_REQUIRED)}")
+    if options.get("mode", "blocking") not in ("blocking", "non-blocking"):
+        raise _invalid("The log option 'mode' must be blocking or non-blocking.")
+    if not _BUFFER.fullmatch(options.get("max-buffer-size", "1m")):
+        raise _invalid("The log option 'max-buffer-size' must be a number of bytes, or of k, m or g, such as 10m.")
     for option in options.keys() - {*_AWSLOGS_REQUIRED, "awslogs-create-group", "mode", "max-buffer-size"}:
         raise not_offered(f"the awslogs option {option}")
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.services.ecs.model import (
-    RUNNING,
-    STOPPED,
     DeploymentRecord,
     EcsModel,
     ServiceRecord,
     TaskRecord,
-    is_live,
+    count,
 )
+from tidegate.cloud.services.ecs.task_sets import described_task_set
 
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
@@ -33,6 +32,11 @@ def described_service(model: EcsModel, region: str, record: ServiceRecord) -> di
         "pendingCount": pending,
         "deployments": [_deployment(record, each, tasks) for each in record["deployments"]],
         "events": record["events"],
+        **(
+            {"taskSets": [described_task_set(record, each, tasks) for each in record["task_sets"]]}
+            if "task_sets" in record
+            else {}
+        ),
         **({} if newest is None else {"currentServiceRevisions": _revisions(record, tasks)}),
         **({"currentServiceDeployment": f"{deployments}/{record['current']}"} if "current" in record else {}),
     }
@@ -78,15 +82,3 @@ def _revisions(record: ServiceRecord, tasks: Iterable[TaskRecord]) -> list[t.Ser
                 }
             )
     return revisions
-
-
-def count(tasks: Iterable[TaskRecord]) -> tuple[int, int]:
-    """Return how many tasks run, those that are being stopped included, and how many are on their way to running."""
-    running = pending = 0
-    for task in tasks:
-        status = task["task"]["lastStatus"]
-        if status == RUNNING:
-            running += 1
-        elif is_live(task) and status != STOPPED:
-            pending += 1
-    return running, pending

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.services.ecs.describe import count
+from tidegate.cloud.services.ecs.hooks import give_up
 from tidegate.cloud.services.ecs.model import (
     PENDING,
     PRIMARY,
@@ -20,6 +20,7 @@ from tidegate.cloud.services.ecs.model import (
     ServiceRecord,
     ServiceRevisionRecord,
     TaskRecord,
+    count,
     is_ongoing,
 )
 from tidegate.cloud.services.ecs.plan import Breaker
@@ -126,6 +127,7 @@ def end(
     reason: str | None = None,
 ) -> None:
     """Write the end of a service deployment into its record."""
+    give_up(record)
     deployment = record["deployment"] = _counted(record, service, tasks, status)
     deployment["status"] = status
     deployment["updatedAt"] = deployment["finishedAt"] = now
@@ -154,6 +156,8 @@ def _counted(
     target = _find(service, record["target"])
     cause = record.get("ended_by")
     watching: Any = "MONITORING" if status is None and cause is None else "MONITORING_COMPLETE"
+    if record.get("hooks"):
+        shown["lifecycleHookDetails"] = [each["detail"] for each in record["hooks"]]
     breaker = breaker_of(configuration)
     shown["deploymentCircuitBreaker"] = {
         "status": "DISABLED" if breaker is None else "TRIGGERED" if cause == "BREAKER" else watching,

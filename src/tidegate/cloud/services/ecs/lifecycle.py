@@ -24,7 +24,7 @@ class Stage(Enum):
 class Container:
     """A container as it is. `health` is starting, healthy, unhealthy, or None without a health check.
 
-    `ran` is for how many seconds one that has exited had run.
+    `ran` is for how many seconds it has run, or had when it exited.
     """
 
     stage: Stage
@@ -34,6 +34,7 @@ class Container:
 
 
 _ABSENT = Container(Stage.ABSENT)
+_START_TIMEOUT = 180  # seconds that others wait for a container by default
 _RESTART_PERIOD = 300  # seconds that a container must run before it can be restarted
 
 
@@ -44,12 +45,15 @@ class Next:
     start: tuple[str, ...] = ()
     ready: bool = False
     hopeless: str | None = None
+    again: float | None = None  # seconds after which somebody has waited for too long
 
 
 def next_starts(definitions: Sequence[Mapping[str, Any]], actual: Mapping[str, Container]) -> Next:
-    """Decide which containers may start, by their `dependsOn`."""
+    """Decide which containers may start, by their `dependsOn`; others wait for one for its `startTimeout`."""
     start = []
     waiting = False
+    left: list[float] = []
+    patience = {each["name"]: each.get("startTimeout", _START_TIMEOUT) for each in definitions}
     for definition in definitions:
         name = definition["name"]
         if actual.get(name, _ABSENT).stage not in (Stage.ABSENT, Stage.CREATED):
@@ -57,11 +61,18 @@ def next_starts(definitions: Sequence[Mapping[str, Any]], actual: Mapping[str, C
         met = [_is_met(on, actual.get(on["containerName"], _ABSENT)) for on in definition.get("dependsOn", [])]
         if False in met:
             return Next(hopeless="Container dependency was not met: " + _unmet(definition, actual))
+        for on, done in zip(definition.get("dependsOn", []), met, strict=True):
+            other = actual.get(on["containerName"], _ABSENT)
+            if done is not None or other.stage is not Stage.RUNNING:
+                continue
+            left.append(patience[on["containerName"]] - other.ran)
+            if left[-1] <= 0:
+                return Next(hopeless=f"Container dependency timed out: {_waits(definition, on)}")
         if all(met):
             start.append(name)
         else:
             waiting = True
-    return Next(tuple(start), ready=not start and not waiting)
+    return Next(tuple(start), ready=not start and not waiting, again=min(left, default=None))
 
 
 def restarts(definitions: Sequence[Mapping[str, Any]], actual: Mapping[str, Container]) -> list[str]:
@@ -135,4 +146,8 @@ def _is_met(on: Mapping[str, Any], container: Container) -> bool | None:
 
 def _unmet(definition: Mapping[str, Any], actual: Mapping[str, Container]) -> str:
     on = next(on for on in definition["dependsOn"] if _is_met(on, actual.get(on["containerName"], _ABSENT)) is False)
+    return _waits(definition, on)
+
+
+def _waits(definition: Mapping[str, Any], on: Mapping[str, Any]) -> str:
     return f"{definition['name']} waits for {on['containerName']} to be {on['condition']}"

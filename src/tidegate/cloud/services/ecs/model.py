@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
@@ -111,6 +111,25 @@ class ServiceDeploymentRecord(TypedDict):
     ended_by: NotRequired[str]  # the name of a `plan.Cause`
     failures: NotRequired[int]  # tasks that had failed by then
     alarms: NotRequired[list[str]]  # those that were raised then
+    hooks: NotRequired[list[HookRecord]]  # the pauses that there were, and are
+
+
+class HookRecord(TypedDict):
+    """A lifecycle hook that was begun: which of the configured ones, and before which step of the shift."""
+
+    hook: int
+    stage: str
+    step: int
+    detail: t.DeploymentLifecycleHookDetailTypeDef
+
+
+class EventRecord(TypedDict):
+    """An event on its way to the event bus; `detail` is JSON."""
+
+    at: datetime
+    detail_type: str
+    resources: list[str]
+    detail: dict[str, Any]
 
 
 class ShiftRecord(TypedDict):
@@ -127,6 +146,14 @@ class ServiceRevisionRecord(TypedDict):
 
     revision: t.ServiceRevisionTypeDef
     deployment: str
+
+
+class TaskSetRecord(TypedDict):
+    """A task set in AWS's shape, without its status and what is counted, and what its tasks are made of."""
+
+    task_set: t.TaskSetTypeDef
+    deployment: DeploymentRecord
+    token: NotRequired[str]  # the client token that it was made with
 
 
 class SessionRecord(TypedDict):
@@ -151,6 +178,7 @@ class ServiceRecord(TypedDict):
     events: list[t.ServiceEventTypeDef]
     last_completed: NotRequired[DeploymentRecord]  # the one to roll back to
     current: NotRequired[str]  # the id of its service deployment: the one that goes on, or was the last
+    task_sets: NotRequired[list[TaskSetRecord]]  # where it has an external deployment controller
     steady: bool  # whether its steady state has been told
     tokens: dict[str, str]  # client tokens that made it
 
@@ -179,6 +207,7 @@ class TaskRecord(TypedDict):
     service: NotRequired[str]
     deployment: NotRequired[str]
     token: NotRequired[str]  # the client token that it was run with
+    log_mode: NotRequired[str]  # of containers that do not say whether they wait for their output to be taken
     secret: NotRequired[str]  # what its containers prove with that they are its own
     images: dict[str, str]  # container -> digest to use instead of the tag
     registrations: list[Registration]
@@ -213,7 +242,12 @@ class EcsModel:
         self.standby: Collection[StandbyRecord] = Collection(store, "ecs.standby")
         self.sessions: Collection[SessionRecord] = Collection(store, "ecs.session")
         self.log_positions: Collection[datetime] = Collection(store, "ecs.log-position")
+        self.events: Collection[EventRecord] = Collection(store, "ecs.event")
         self.settings: Collection[str] = Collection(store, "ecs.account-setting")
+
+    def put_settings(self, region: str) -> dict[tuple[str, str], str]:
+        """Return the account settings that were put, by principal and name."""
+        return {(key[1], key[2]): value for key, value in self.settings.items(region)}
 
     def definition(self, region: str, family: str, revision: int) -> TaskDefinitionRecord | None:
         """Return one revision."""
@@ -243,7 +277,7 @@ class EcsModel:
         return [
             key
             for key, record in self.services.items(region)
-            if any(target_group in target_groups(each) for each in record["service"].get("loadBalancers", []))
+            if any(target_group in target_groups(each) for each in balancers_of(record))
         ]
 
     def services_of_rule(self, region: str, arn: str) -> list[Key]:
@@ -355,6 +389,12 @@ def task_key_of(pod: str) -> Key:
     return tuple(pod.split("."))
 
 
+def balancers_of(record: ServiceRecord) -> list[Mapping[str, Any]]:
+    """Return the load balancers of a service, of its deployments and of its task sets."""
+    made = [*record["deployments"], *(each["deployment"] for each in record.get("task_sets", []))]
+    return [*record["service"].get("loadBalancers", []), *(each for one in made for each in one["balancers"])]
+
+
 def target_groups(balancer: Mapping[str, Any]) -> list[str]:
     """Return the ARNs of the target groups that a service's load balancer entry names."""
     named = (balancer.get("targetGroupArn"), balancer.get("advancedConfiguration", {}).get("alternateTargetGroupArn"))
@@ -374,6 +414,23 @@ def primary(record: ServiceRecord) -> DeploymentRecord:
 def is_live(record: TaskRecord) -> bool:
     """Return whether a task runs or is on its way to running."""
     return record["task"]["desiredStatus"] == RUNNING
+
+
+def count(tasks: Iterable[TaskRecord]) -> tuple[int, int]:
+    """Return how many tasks run, those that are being stopped included, and how many are on their way to running."""
+    running = pending = 0
+    for task in tasks:
+        status = task["task"]["lastStatus"]
+        if status == RUNNING:
+            running += 1
+        elif is_live(task) and status != STOPPED:
+            pending += 1
+    return running, pending
+
+
+def is_external(record: ServiceRecord) -> bool:
+    """Return whether somebody else deploys a service, by task sets."""
+    return record["service"]["deploymentController"]["type"] == "EXTERNAL"
 
 
 def _padded(revision: int) -> str:

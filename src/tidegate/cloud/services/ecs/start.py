@@ -28,10 +28,11 @@ def new_task(
     provider: str | None = None,
     platform_version: str = "1.4.0",
     executable: bool = False,
+    log_mode: str = "non-blocking",
 ) -> TaskRecord:
     """Return the record of a task that is to be started: desired RUNNING, last PROVISIONING.
 
-    `executable`: commands may be executed in it.
+    `executable`: commands may be executed in it. `log_mode` is how output is delivered where a container does not say.
     """
     overrides = overrides or {}
     arn = task_arn(cluster_arn, task_id)
@@ -96,6 +97,7 @@ def new_task(
         "task": task,
         "definition": definition["taskDefinitionArn"],
         "network": network,
+        "log_mode": log_mode,
         "images": {},
         "registrations": [],
         "registered": False,

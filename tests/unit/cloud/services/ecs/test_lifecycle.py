@@ -1,4 +1,4 @@
-"""Which containers of a task are started again."""
+"""Which containers of a task are started, and started again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tidegate.cloud.services.ecs.lifecycle import Container, Stage, restarts
+from tidegate.cloud.services.ecs.lifecycle import Container, Stage, next_starts, restarts
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,14 @@ from tidegate.cloud.services.ecs.lifecycle import Container, Stage, restarts
 def test_restarts(policy: dict[str, Any] | None, container: Container, again: bool) -> None:
     definition = {"name": "app", **({} if policy is None else {"restartPolicy": policy})}
     assert restarts([definition], {"app": container}) == (["app"] if again else [])
+
+
+@pytest.mark.parametrize(
+    ("timeout", "ran", "hopeless"), [(5, 4, False), (5, 5, True), (None, 179, False), (None, 180, True)]
+)
+def test_nobody_waits_for_ever(timeout: int | None, ran: float, hopeless: bool) -> None:
+    first = {"name": "db", **({} if timeout is None else {"startTimeout": timeout})}
+    second = {"name": "app", "dependsOn": [{"containerName": "db", "condition": "HEALTHY"}]}
+    decided = next_starts([first, second], {"db": Container(Stage.RUNNING, health="starting", ran=ran)})
+    why = "Container dependency timed out: app waits for db to be HEALTHY"
+    assert (decided.start, decided.hopeless) == ((), why if hopeless else None)

@@ -41,6 +41,7 @@ _DEPLOYMENT_DEFAULTS: Properties = {
     "Alarms": {"AlarmNames": [], "Enable": False, "Rollback": False},
     "BakeTimeInMinutes": 0,
     "DeploymentCircuitBreaker": {"Enable": False, "Rollback": False},
+    "LifecycleHooks": [],
     "MaximumPercent": 200,
     "MinimumHealthyPercent": 100,
     "Strategy": "ROLLING",
@@ -193,6 +194,8 @@ class Service(Handler):
         service = await self._describe(step)
         if service is None or service["status"] != "ACTIVE":
             raise FailedError(f"The service {step.physical_id} is not active.", "NotStabilized")
+        if service["deploymentController"]["type"] == "EXTERNAL":
+            return True  # others deploy it
         primary = next(each for each in service["deployments"] if each["status"] == "PRIMARY")
         if primary["rolloutState"] == "FAILED" or not _is_wanted(primary, step.properties):
             raise FailedError(_failure(service))

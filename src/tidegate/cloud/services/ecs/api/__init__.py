@@ -1,5 +1,6 @@
 """ECS's operations, one file a noun."""
 
+from tidegate.cloud.services.ecs.api.account_settings import AccountSettingsApi
 from tidegate.cloud.services.ecs.api.capacity import CapacityApi
 from tidegate.cloud.services.ecs.api.clusters import ClustersApi
 from tidegate.cloud.services.ecs.api.execution import ExecutionApi
@@ -8,9 +9,11 @@ from tidegate.cloud.services.ecs.api.service_deployments import ServiceDeploymen
 from tidegate.cloud.services.ecs.api.services import ServicesApi
 from tidegate.cloud.services.ecs.api.tags import TagsApi
 from tidegate.cloud.services.ecs.api.task_definitions import TaskDefinitionsApi
+from tidegate.cloud.services.ecs.api.task_sets import TaskSetsApi
 from tidegate.cloud.services.ecs.api.tasks import TasksApi
 
 __all__ = [
+    "AccountSettingsApi",
     "CapacityApi",
     "ClustersApi",
     "ExecutionApi",
@@ -19,5 +22,6 @@ __all__ = [
     "ServicesApi",
     "TagsApi",
     "TaskDefinitionsApi",
+    "TaskSetsApi",
     "TasksApi",
 ]

@@ -27,6 +27,8 @@ async def check_balancers(
                 "A Classic Load Balancer cannot serve tasks of network mode awsvpc: use a target group of an "
                 "Application Load Balancer."
             )
+        if "loadBalancerName" in each:
+            raise _invalid("loadBalancerName and targetGroupArn cannot both be specified for a load balancer.")
         _check_container(definition, each)
     named = [arn for each in balancers for arn in target_groups(each)]
     for arn in named:

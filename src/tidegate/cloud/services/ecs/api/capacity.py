@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 _MOST_LISTED = 10
+_PLATFORM = "1.4.0"
+_OLDER_PLATFORMS = ("1.0.0", "1.1.0", "1.2.0", "1.3.0")
 
 
 class CapacityApi:
@@ -100,6 +102,19 @@ def chosen_strategy(cluster: t.ClusterTypeDef, request: Mapping[str, Any]) -> St
     if launch_type not in (None, "FARGATE"):
         raise not_offered(f"the launch type {launch_type}")
     return list(cluster["defaultCapacityProviderStrategy"]) if launch_type is None else []
+
+
+def checked_platform(request: Mapping[str, Any]) -> str:
+    """Return the platform version that tasks run on; raise PlatformUnknownException.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
+    """
+    version = request.get("platformVersion", "LATEST")
+    if version not in ("LATEST", _PLATFORM, *_OLDER_PLATFORMS):
+        raise ServiceError("PlatformUnknownException", "The specified platform does not exist.")
+    if version in _OLDER_PLATFORMS:
+        raise not_offered(f"the Fargate platform version {version}: LATEST is {_PLATFORM}")
+    return _PLATFORM
 
 
 def _invalid(why: str) -> ServiceError:

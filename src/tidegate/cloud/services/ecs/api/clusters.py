@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.call import Context, operation
+from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.ecs.api.account_settings import setting_of
 from tidegate.cloud.services.ecs.api.capacity import checked_providers, checked_strategy
-from tidegate.cloud.services.ecs.api.shared import cluster_arn, find_cluster, missing
+from tidegate.cloud.services.ecs.api.shared import cluster_arn, find_cluster, missing, new_tags
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
     DEFAULT_CLUSTER,
+    DRAINING,
     INACTIVE,
     RUNNING,
     STOPPED,
@@ -20,19 +22,20 @@ from tidegate.cloud.services.ecs.model import (
     EcsModel,
     cluster_name,
 )
+from tidegate.cloud.services.ecs.settings import CONTAINER_INSIGHTS, check_value
 
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
 
 _MOST_LISTED = 100
-_DEFAULT_SETTINGS: list[t.ClusterSettingTypeDef] = [{"name": "containerInsights", "value": "disabled"}]
 
 
 class ClustersApi:
     """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html and its siblings."""
 
-    def __init__(self, model: EcsModel) -> None:
+    def __init__(self, model: EcsModel, calls: Calls) -> None:
         self.model = model
+        self._calls = calls
 
     @operation(resource=cluster_arn, refuse=("configuration", "serviceConnectDefaults"))
     async def create_cluster(self, context: Context, request: t.CreateClusterRequestTypeDef) -> Mapping[str, Any]:
@@ -41,14 +44,18 @@ class ClustersApi:
         existing = self.model.clusters.get(context.region, name)
         if existing is not None and existing["cluster"]["status"] == ACTIVE:
             return {"cluster": self._counted(context.region, existing)}
+        _check_settings(request.get("settings", []))
+        arn = context.arn("ecs", f"cluster/{name}")
+        insights = setting_of(self.model, context, CONTAINER_INSIGHTS)
+        settings: list[t.ClusterSettingTypeDef] = [{"name": CONTAINER_INSIGHTS, "value": insights}]
         cluster: t.ClusterTypeDef = {
-            "clusterArn": context.arn("ecs", f"cluster/{name}"),
+            "clusterArn": arn,
             "clusterName": name,
             "status": ACTIVE,
-            "settings": list(request.get("settings", _DEFAULT_SETTINGS)),
+            "settings": list(request.get("settings", settings)),
             "capacityProviders": checked_providers(request.get("capacityProviders", [])),
             "defaultCapacityProviderStrategy": checked_strategy(request.get("defaultCapacityProviderStrategy", [])),
-            "tags": list(request.get("tags", [])),
+            "tags": new_tags(self._calls, context, request, arn, "CreateCluster"),
         }
         record: ClusterRecord = {"cluster": cluster}
         self.model.clusters.put((context.region, name), record)
@@ -68,6 +75,8 @@ class ClustersApi:
             for member, word in (("tags", "TAGS"), ("settings", "SETTINGS"), ("statistics", "STATISTICS")):
                 if word not in include:
                     cluster[member] = []
+                elif member == "statistics":
+                    cluster[member] = self._statistics(context.region, record)
             clusters.append(cluster)
         return {"clusters": clusters, "failures": failures}
 
@@ -146,9 +155,31 @@ class ClustersApi:
             "statistics": [],
         }
 
+    def _statistics(self, region: str, record: ClusterRecord) -> list[dict[str, str]]:
+        """Count tasks and services by where they run: all of them on Fargate."""
+        counted = self._counted(region, record)
+        services = self.model.services.values(region, record["cluster"]["clusterName"])
+        numbers = {
+            "runningEC2TasksCount": 0,
+            "runningFargateTasksCount": counted["runningTasksCount"],
+            "pendingEC2TasksCount": 0,
+            "pendingFargateTasksCount": counted["pendingTasksCount"],
+            "activeEC2ServiceCount": 0,
+            "activeFargateServiceCount": counted["activeServicesCount"],
+            "drainingEC2ServiceCount": 0,
+            "drainingFargateServiceCount": sum(each["service"]["status"] == DRAINING for each in services),
+        }
+        return [{"name": name, "value": str(number)} for name, number in numbers.items()]
+
+
+def _check_settings(settings: Any) -> None:
+    if any(not {"name", "value"} <= each.keys() for each in settings):
+        raise ServiceError("InvalidParameterException", "A setting has a name and a value.")
+    for each in settings:
+        check_value(each["name"], each["value"])
+
 
 def _merge_settings(record: ClusterRecord, settings: Any) -> None:
-    if any("name" not in each for each in settings):
-        raise ServiceError("InvalidParameterException", "A setting has a name and a value.")
+    _check_settings(settings)
     values = {each["name"]: each for each in [*record["cluster"]["settings"], *settings]}
     record["cluster"]["settings"] = list(values.values())

@@ -5,10 +5,12 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfigur
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.services.ecs.hooks import PAUSE
+from tidegate.cloud.services.ecs.plan.pauses import ROLLING_STAGES, STAGES
 from tidegate.cloud.services.ecs.traffic import ROLLING, SETTINGS
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ DEFAULTS: t.DeploymentConfigurationOutputTypeDef = {
     "strategy": ROLLING,
     "bakeTimeInMinutes": 0,
 }
+_MOST_HOOKS = 10
+_PATIENCE = {"timeoutInMinutes": 1440, "action": "ROLLBACK"}
 _LONGEST_BAKE = 1440  # minutes
 _LEAST = {"stepPercent": 3.0, "canaryPercent": 0.1}
 
@@ -39,11 +43,40 @@ def merged_configuration(
         if member in given:
             raise _invalid(f"{member} can only be specified with the deployment strategy {name}.")
         merged.pop(member, None)
+    hooks = _checked_hooks(merged.pop("lifecycleHooks", []), strategy)
+    if hooks:
+        merged["lifecycleHooks"] = hooks
     threshold = merged["deploymentCircuitBreaker"].get("thresholdConfiguration")
     if threshold is not None and threshold["value"] < 1:
         raise _invalid("The value of a deployment circuit breaker's thresholdConfiguration must be greater than 0.")
     result: t.DeploymentConfigurationOutputTypeDef = merged
     return result
+
+
+def _checked_hooks(hooks: Sequence[Mapping[str, Any]], strategy: str) -> list[dict[str, Any]]:
+    """Return lifecycle hooks written out. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/pause-lifecycle-hooks.html"""
+    if len(hooks) > _MOST_HOOKS:
+        raise _invalid(f"A service can have at most {_MOST_HOOKS} PAUSE lifecycle hooks.")
+    checked = []
+    for hook in hooks:
+        if hook.get("targetType", "AWS_LAMBDA") != PAUSE:
+            raise not_offered(
+                "deploymentConfiguration.lifecycleHooks of targetType AWS_LAMBDA", "no Lambda runs here; use PAUSE"
+            )
+        for name in ("hookTargetArn", "roleArn", "hookDetails"):
+            if name in hook:
+                raise _invalid(f"{name} cannot be specified for a lifecycle hook of targetType PAUSE.")
+        stages = list(hook.get("lifecycleStages", []))
+        if not stages:
+            raise _invalid("A lifecycle hook must have at least one of lifecycleStages.")
+        for stage in stages:
+            if stage not in STAGES:
+                raise _invalid(f"A lifecycle hook of targetType PAUSE cannot be configured at the stage {stage}.")
+            if strategy == ROLLING and stage not in ROLLING_STAGES:
+                raise _invalid(f"The deployment strategy ROLLING has no lifecycle stage {stage}.")
+        timeout = {**_PATIENCE, **hook.get("timeoutConfiguration", {})}
+        checked.append({"targetType": PAUSE, "lifecycleStages": stages, "timeoutConfiguration": timeout})
+    return checked
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:

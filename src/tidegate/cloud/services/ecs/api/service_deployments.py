@@ -1,4 +1,4 @@
-"""Service deployments and revisions: listed, described, stopped."""
+"""Service deployments and revisions: listed, described, continued, stopped."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.ecs.api.shared import find_service, in_cluster, missing, service_arn
 from tidegate.cloud.services.ecs.history import described, described_revision
+from tidegate.cloud.services.ecs.hooks import AWAITING_ACTION, FAILED, SUCCEEDED, tell
 from tidegate.cloud.services.ecs.model import (
     HISTORY,
     IN_PROGRESS,
@@ -135,6 +136,35 @@ class ServiceDeploymentsApi:
                 record["deployment"]["updatedAt"] = now
 
         self.model.service_deployments.update(key, ask)
+        return {"serviceDeploymentArn": arn}
+
+    @operation(resource=lambda api, context, request: request["serviceDeploymentArn"])
+    async def continue_service_deployment(
+        self, context: Context, request: t.ContinueServiceDeploymentRequestTypeDef
+    ) -> Mapping[str, Any]:
+        """Have a paused deployment go on, or back.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/continue-service-deployment.html
+        """
+        arn, hook_id = request["serviceDeploymentArn"], request["hookId"]
+        key = _key(arn, "service-deployment")
+        record = None if key is None else self.model.service_deployments.get(*key)
+        if key is None or record is None:
+            raise ServiceError("ServiceDeploymentNotFoundException", "The service deployment does not exist.")
+        hook = next((each for each in record.get("hooks", []) if each["detail"]["hookId"] == hook_id), None)
+        if hook is None:
+            raise ServiceError("InvalidParameterException", f"The service deployment has no lifecycle hook {hook_id}.")
+        if record["deployment"]["status"] != IN_PROGRESS or hook["detail"]["status"] != AWAITING_ACTION:
+            raise ServiceError(
+                "InvalidParameterException",
+                f"The lifecycle hook {hook_id} awaits no action: its status is {hook['detail']['status']}, and the "
+                f"service deployment's is {record['deployment']['status']}.",
+            )
+        hook["detail"]["status"] = FAILED if request.get("action") == "ROLLBACK" else SUCCEEDED
+        record["deployment"]["updatedAt"] = self._clock.now()
+        with self.model.store.transaction():
+            self.model.service_deployments.put(key, record)
+            tell(self.model, self._clock, key[:3], record, hook)
         return {"serviceDeploymentArn": arn}
 
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.ecs.api.balancers import check_balancers
-from tidegate.cloud.services.ecs.api.capacity import checked_strategy, chosen_strategy
+from tidegate.cloud.services.ecs.api.capacity import checked_platform, checked_strategy, chosen_strategy
 from tidegate.cloud.services.ecs.api.configuration import DEFAULTS, merged_configuration
 from tidegate.cloud.services.ecs.api.deploying import begin_deployment
+from tidegate.cloud.services.ecs.api.external import check_external, check_external_update
 from tidegate.cloud.services.ecs.api.network import checked_network
 from tidegate.cloud.services.ecs.api.shared import (
+    check_executable,
+    check_fargate,
     find_active_definition,
     find_cluster,
     find_service,
     in_cluster,
     missing,
+    new_tags,
     service_arn,
 )
-from tidegate.cloud.services.ecs.definition import is_for_fargate
 from tidegate.cloud.services.ecs.describe import described_service
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
@@ -31,6 +34,7 @@ from tidegate.cloud.services.ecs.model import (
     EcsModel,
     ServiceRecord,
     cluster_name,
+    is_external,
     primary,
     resource_id,
 )
@@ -48,12 +52,17 @@ _REFUSED = (
     "vpcLatticeConfigurations",
     "gatewayConnectors",
     "monitoring",
-    "deploymentConfiguration.lifecycleHooks",
     "deploymentConfiguration.earlySuccessCriteria",
 )
-_NO_TASK_ROLE = (
-    "The service couldn't be {} because a valid taskRoleArn is not being used. Specify a valid task role in your task "
-    "definition and try again."
+_EXTERNAL = "EXTERNAL"
+# what can be changed of a service as it is
+_CHANGED = (
+    "desiredCount",
+    "enableExecuteCommand",
+    "healthCheckGracePeriodSeconds",
+    "enableECSManagedTags",
+    "propagateTags",
+    "availabilityZoneRebalancing",
 )
 
 
@@ -76,61 +85,18 @@ class ServicesApi:
             if request.get("clientToken") and request["clientToken"] in existing["tokens"]:
                 return {"service": described_service(self.model, context.region, existing)}
             raise ServiceError("InvalidParameterException", "Creation of service was not idempotent.")
-        for member, allowed in (("deploymentController", "ECS"), ("schedulingStrategy", "REPLICA")):
-            given: Any = request.get(member, allowed)
-            if (given["type"] if isinstance(given, Mapping) else given) != allowed:
-                raise not_offered(f"ecs:CreateService {member} {given}")
+        controller = request.get("deploymentController", {"type": "ECS"})["type"]
+        if controller not in ("ECS", _EXTERNAL):
+            raise not_offered(f"ecs:CreateService deploymentController {controller}")
+        if request.get("schedulingStrategy", "REPLICA") != "REPLICA":
+            raise not_offered("ecs:CreateService schedulingStrategy DAEMON")
         if "role" in request:
             raise ServiceError(
                 "InvalidParameterException",
                 "You cannot specify an IAM role for services that require a service linked role.",
             )
-        if "taskDefinition" not in request:
-            raise ServiceError("InvalidParameterException", "TaskDefinition can not be blank.")
-        definition = find_active_definition(self.model, context, request["taskDefinition"])["definition"]
-        strategy = chosen_strategy(found, request)
-        _check_fargate(definition)
-        configuration = merged_configuration(DEFAULTS, request.get("deploymentConfiguration", {}))
-        executable = request.get("enableExecuteCommand", False)
-        if executable and "taskRoleArn" not in definition:
-            raise ServiceError("InvalidParameterException", _NO_TASK_ROLE.format("created"))
-        caller = self._calls.as_service("ecs.amazonaws.com", context.region)
-        network = await checked_network(caller, request.get("networkConfiguration"))
-        balancers = [dict(each) for each in request.get("loadBalancers", [])]
-        self._authorize_roles(context, balancers)
-        await check_balancers(caller, definition, balancers, shifts=shifts(configuration))
-        now = self._clock.now()
-        service: t.ServiceTypeDef = {
-            "serviceArn": context.arn("ecs", f"service/{cluster}/{name}"),
-            "serviceName": name,
-            "clusterArn": found["clusterArn"],
-            "loadBalancers": balancers,  # type: ignore[typeddict-item]
-            "serviceRegistries": [],
-            "status": ACTIVE,
-            "desiredCount": request.get("desiredCount", 1),
-            "platformVersion": request.get("platformVersion", "LATEST"),
-            "platformFamily": "Linux",
-            "deploymentConfiguration": configuration,
-            "roleArn": f"arn:aws:iam::{context.account}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS",
-            "createdAt": now,
-            "createdBy": context.principal.role_arn or context.principal.arn,
-            "placementConstraints": [],
-            "placementStrategy": [],
-            "healthCheckGracePeriodSeconds": request.get("healthCheckGracePeriodSeconds", 0),
-            "schedulingStrategy": "REPLICA",
-            "deploymentController": {"type": "ECS"},
-            "enableECSManagedTags": request.get("enableECSManagedTags", False),
-            "propagateTags": request.get("propagateTags", "NONE"),
-            "enableExecuteCommand": executable,
-            "availabilityZoneRebalancing": request.get("availabilityZoneRebalancing", "ENABLED"),
-            "tags": list(request.get("tags", [])),
-        }
-        if strategy:
-            service["capacityProviderStrategy"] = strategy
-        else:
-            service["launchType"] = "FARGATE"
-        if not balancers:
-            del service["healthCheckGracePeriodSeconds"]
+        arn = context.arn("ecs", f"service/{cluster}/{name}")
+        service = self._new_service(context, request, arn, found["clusterArn"])
         record: ServiceRecord = {
             "service": service,
             "deployments": [],
@@ -138,10 +104,69 @@ class ServicesApi:
             "steady": False,
             "tokens": {request["clientToken"]: "create"} if "clientToken" in request else {},
         }
+        if controller == _EXTERNAL:
+            check_external(request)
+            record["task_sets"] = []
+            self.model.services.put((context.region, cluster, name), record)
+            return {"service": described_service(self.model, context.region, record)}
+        if "taskDefinition" not in request:
+            raise ServiceError("InvalidParameterException", "TaskDefinition can not be blank.")
+        definition = find_active_definition(self.model, context, request["taskDefinition"])["definition"]
+        strategy = chosen_strategy(found, request)
+        check_fargate(definition)
+        checked_platform(request)
+        if service["enableExecuteCommand"]:
+            check_executable(definition, "created")
+        caller = self._calls.as_service("ecs.amazonaws.com", context.region)
+        network = await checked_network(caller, request.get("networkConfiguration"))
+        balancers: Any = [dict(each) for each in request.get("loadBalancers", [])]
+        self._authorize_roles(context, balancers)
+        await check_balancers(caller, definition, balancers, shifts=shifts(service["deploymentConfiguration"]))
+        service["loadBalancers"] = balancers
+        service["platformVersion"] = request.get("platformVersion", "LATEST")
+        service["platformFamily"] = "Linux"
+        if strategy:
+            service["capacityProviderStrategy"] = strategy
+        else:
+            service["launchType"] = "FARGATE"
+        _check_grace(request, balancers)
+        if not balancers:
+            del service["healthCheckGracePeriodSeconds"]
         with self.model.store.transaction():
             begin_deployment(self.model, self._clock, context, record, definition, network)
             self.model.services.put((context.region, cluster, name), record)
         return {"service": described_service(self.model, context.region, record)}
+
+    def _new_service(
+        self, context: Context, request: t.CreateServiceRequestTypeDef, arn: str, cluster_arn: str
+    ) -> t.ServiceTypeDef:
+        """Return what every new service has, whoever deploys it."""
+        configuration = merged_configuration(DEFAULTS, request.get("deploymentConfiguration", {}))
+        tags = new_tags(self._calls, context, request, arn, "CreateService")
+        controller: Any = request.get("deploymentController", {"type": "ECS"})["type"]
+        return {
+            "serviceArn": arn,
+            "serviceName": request["serviceName"],
+            "clusterArn": cluster_arn,
+            "loadBalancers": [],
+            "serviceRegistries": [],
+            "status": ACTIVE,
+            "desiredCount": request.get("desiredCount", 1),
+            "deploymentConfiguration": configuration,
+            "roleArn": f"arn:aws:iam::{context.account}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS",
+            "createdAt": self._clock.now(),
+            "createdBy": context.principal.role_arn or context.principal.arn,
+            "placementConstraints": [],
+            "placementStrategy": [],
+            "healthCheckGracePeriodSeconds": request.get("healthCheckGracePeriodSeconds", 0),
+            "schedulingStrategy": "REPLICA",
+            "deploymentController": {"type": controller},
+            "enableECSManagedTags": request.get("enableECSManagedTags", False),
+            "propagateTags": request.get("propagateTags", "NONE"),
+            "enableExecuteCommand": request.get("enableExecuteCommand", False),
+            "availabilityZoneRebalancing": request.get("availabilityZoneRebalancing", "ENABLED"),
+            "tags": tags,
+        }
 
     @operation(resource=service_arn, conditions=in_cluster, refuse=_REFUSED)
     async def update_service(self, context: Context, request: t.UpdateServiceRequestTypeDef) -> Mapping[str, Any]:
@@ -151,14 +176,20 @@ class ServicesApi:
         name = record["service"]["serviceName"]
         if record["service"]["status"] != ACTIVE:
             raise ServiceError("ServiceNotActiveException", "Service was not ACTIVE.")
-        if request.get("deploymentController", {"type": "ECS"})["type"] != "ECS":
-            raise not_offered(f"ecs:UpdateService deploymentController {request['deploymentController']}")
+        controller = record["service"]["deploymentController"]
+        if request.get("deploymentController", controller) != controller:
+            raise not_offered("ecs:UpdateService deploymentController of another type: create another service")
+        if is_external(record):
+            check_external_update(request)
+            _change(record, request)
+            self.model.services.put((context.region, cluster, name), record)
+            return {"service": described_service(self.model, context.region, record)}
         current = primary(record)
         definition_arn, network = current["definition"], current["network"]
         definition = self.model.definition_by_arn(definition_arn)
         if "taskDefinition" in request:
             definition = find_active_definition(self.model, context, request["taskDefinition"])
-            _check_fargate(definition["definition"])
+            check_fargate(definition["definition"])
             definition_arn = definition["definition"]["taskDefinitionArn"]
         assert definition is not None
         caller = self._calls.as_service("ecs.amazonaws.com", context.region)
@@ -167,11 +198,13 @@ class ServicesApi:
         balancers = [dict(each) for each in request.get("loadBalancers", record["service"]["loadBalancers"])]
         if "loadBalancers" in request:
             self._authorize_roles(context, balancers)
+        _check_grace(request, balancers)
         given: Mapping[str, Any] = request.get("deploymentConfiguration", {})
         configuration = merged_configuration(record["service"]["deploymentConfiguration"], given)
         await check_balancers(caller, definition["definition"], balancers, shifts=shifts(configuration))
-        if request.get("enableExecuteCommand") and "taskRoleArn" not in definition["definition"]:
-            raise ServiceError("InvalidParameterException", _NO_TASK_ROLE.format("updated"))
+        if request.get("enableExecuteCommand"):
+            check_executable(definition["definition"], "updated")
+        checked_platform(request)
 
         # from here on nothing is awaited: the record is read again, so that no change in between is lost
         record = find_service(self.model, context, cluster, name)
@@ -190,19 +223,7 @@ class ServicesApi:
         service["platformVersion"] = platform
         if "capacityProviderStrategy" in request:
             _use_strategy(service, request["capacityProviderStrategy"])
-        if "desiredCount" in request:
-            service["desiredCount"] = request["desiredCount"]
-        service["deploymentConfiguration"] = merged_configuration(service["deploymentConfiguration"], given)
-        if "enableExecuteCommand" in request:
-            service["enableExecuteCommand"] = request["enableExecuteCommand"]
-        if "healthCheckGracePeriodSeconds" in request:
-            service["healthCheckGracePeriodSeconds"] = request["healthCheckGracePeriodSeconds"]
-        if "enableECSManagedTags" in request:
-            service["enableECSManagedTags"] = request["enableECSManagedTags"]
-        if "propagateTags" in request:
-            service["propagateTags"] = request["propagateTags"]
-        if "availabilityZoneRebalancing" in request:
-            service["availabilityZoneRebalancing"] = request["availabilityZoneRebalancing"]
+        _change(record, request)
         record["steady"] = False
         with self.model.store.transaction():
             if anew:
@@ -224,6 +245,8 @@ class ServicesApi:
                 "The service cannot be stopped while it is scaled above 0.",
             )
         service["status"] = DRAINING
+        for task_set in record.get("task_sets", []):
+            task_set["deployment"]["status"] = DRAINING
         service["desiredCount"] = 0
         self.model.services.put((context.region, cluster, service["serviceName"]), record)
         return {"service": described_service(self.model, context.region, record)}
@@ -290,6 +313,19 @@ def _use_strategy(service: t.ServiceTypeDef, items: Sequence[Mapping[str, Any]])
         service["launchType"] = "FARGATE"
 
 
-def _check_fargate(definition: t.TaskDefinitionTypeDef) -> None:
-    if not is_for_fargate(definition):
-        raise ServiceError("InvalidParameterException", "Task definition does not support launch_type FARGATE.")
+def _check_grace(request: Mapping[str, Any], balancers: Sequence[Mapping[str, Any]]) -> None:
+    if request.get("healthCheckGracePeriodSeconds") and not balancers:
+        raise ServiceError(
+            "InvalidParameterException",
+            "Health check grace period is only valid for services configured to use load balancers",
+        )
+
+
+def _change(record: ServiceRecord, request: t.UpdateServiceRequestTypeDef) -> None:
+    """Change what begins no deployment."""
+    service, wanted = record["service"], cast("Mapping[str, Any]", request)
+    given = wanted.get("deploymentConfiguration", {})
+    service["deploymentConfiguration"] = merged_configuration(service["deploymentConfiguration"], given)
+    values: Any = service
+    values.update({name: wanted[name] for name in _CHANGED if name in wanted})
+    record["steady"] = False

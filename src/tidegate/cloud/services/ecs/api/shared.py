@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.call import Context
+from tidegate.cloud.call import Calls, Context
 from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.services.ecs.definition import is_for_fargate
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
     ClusterRecord,
@@ -75,6 +76,22 @@ def find_active_definition(model: EcsModel, context: Context, name: str) -> Task
     return record
 
 
+def check_fargate(definition: t.TaskDefinitionTypeDef) -> None:
+    """Raise InvalidParameterException where tasks of a definition cannot run on Fargate."""
+    if not is_for_fargate(definition):
+        raise ServiceError("InvalidParameterException", "Task definition does not support launch_type FARGATE.")
+
+
+def check_executable(definition: t.TaskDefinitionTypeDef, done: str) -> None:
+    """Raise InvalidParameterException where no command can be executed in a definition's tasks."""
+    if "taskRoleArn" not in definition:
+        raise ServiceError(
+            "InvalidParameterException",
+            f"The service couldn't be {done} because a valid taskRoleArn is not being used. Specify a valid task role "
+            "in your task definition and try again.",
+        )
+
+
 def missing(arn: str) -> dict[str, str]:
     """Return the failure entry for what is not there."""
     return {"arn": arn, "reason": "MISSING"}
@@ -84,6 +101,24 @@ def merged_tags(tags: list[t.TagTypeDef], more: list[t.TagTypeDef]) -> list[t.Ta
     """Return tags with others put over them."""
     values = {tag["key"]: tag["value"] for tag in [*tags, *more]}
     return [{"key": key, "value": value} for key, value in values.items()]
+
+
+def new_tags(
+    calls: Calls, context: Context, request: Mapping[str, Any], arn: str, operation_name: str
+) -> list[t.TagTypeDef]:
+    """Return the tags that a request gives to what it creates; the caller must be allowed to add them.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
+    """
+    tags: list[t.TagTypeDef] = list(request.get("tags", []))
+    if tags:
+        conditions = {
+            "ecs:CreateAction": operation_name,
+            "aws:TagKeys": [tag["key"] for tag in tags],
+            **{f"aws:RequestTag/{tag['key']}": tag.get("value", "") for tag in tags},
+        }
+        calls.authorize(context, "ecs:TagResource", arn, conditions)
+    return tags
 
 
 def cluster_arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Tags of clusters, services, tasks and task definitions."""
+"""Tags of clusters, services, task sets, tasks and task definitions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.ecs.api.shared import merged_tags
-from tidegate.cloud.services.ecs.model import EcsModel
+from tidegate.cloud.services.ecs.model import EcsModel, ServiceRecord
+from tidegate.cloud.services.ecs.task_sets import find_task_set
 from tidegate.cloud.store import Collection, Key
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class TagsApi:
         if kind == "task-definition":
             family, _, revision = rest.partition(":")
             collection, key, member = self.model.definitions, (region, family, revision.zfill(10)), None
+        elif kind == "task-set":
+            return self._change_task_set(region, arn, rest, change)
         elif kind in _KINDS:
             collection, key, member = getattr(self.model, f"{kind}s"), (region, *rest.split("/")), kind
         else:
@@ -71,6 +74,21 @@ class TagsApi:
             tags = holder["tags"] = change(holder.get("tags", []))
 
         if collection.update(key, write) is None:
+            raise ServiceError("ResourceNotFoundException", f"The resource {arn} was not found.")
+        return tags
+
+    def _change_task_set(self, region: str, arn: str, path: str, change: Callable[[Tags], Tags]) -> Tags:
+        cluster, service, *_ = path.split("/")
+        tags: Tags | None = None
+
+        def write(record: ServiceRecord) -> None:
+            nonlocal tags
+            found = find_task_set(record, arn)
+            if found is not None:
+                tags = found["task_set"]["tags"] = change(found["task_set"].get("tags", []))
+
+        self.model.services.update((region, cluster, service), write)
+        if tags is None:
             raise ServiceError("ResourceNotFoundException", f"The resource {arn} was not found.")
         return tags
 

@@ -9,9 +9,11 @@ from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
-from tidegate.cloud.services.ecs.api.capacity import chosen_strategy
+from tidegate.cloud.services.ecs.api.account_settings import setting_of
+from tidegate.cloud.services.ecs.api.capacity import checked_platform, chosen_strategy
 from tidegate.cloud.services.ecs.api.network import checked_network
 from tidegate.cloud.services.ecs.api.shared import (
+    check_fargate,
     definition_arn,
     find_active_definition,
     find_cluster,
@@ -19,9 +21,9 @@ from tidegate.cloud.services.ecs.api.shared import (
     in_cluster,
     merged_tags,
     missing,
+    new_tags,
     task_arn,
 )
-from tidegate.cloud.services.ecs.definition import is_for_fargate
 from tidegate.cloud.services.ecs.model import (
     RUNNING,
     STOPPED,
@@ -31,6 +33,7 @@ from tidegate.cloud.services.ecs.model import (
     resource_id,
     task_key,
 )
+from tidegate.cloud.services.ecs.settings import LOG_DRIVER_MODE
 from tidegate.cloud.services.ecs.sizes import check_size
 from tidegate.cloud.services.ecs.start import choose_provider, new_task
 
@@ -73,9 +76,11 @@ class TasksApi:
             raise ServiceError("InvalidParameterException", f"Count must be between 1 and {_MOST_AT_ONCE}.")
         record = find_active_definition(self.model, context, request["taskDefinition"])
         definition = record["definition"]
+        if request.get("propagateTags") == "SERVICE":
+            raise ServiceError("InvalidParameterException", "A task without a service cannot propagate SERVICE tags.")
         strategy = chosen_strategy(found, request)
-        if not is_for_fargate(definition):
-            raise ServiceError("InvalidParameterException", "Task definition does not support launch_type FARGATE.")
+        platform = checked_platform(request)
+        check_fargate(definition)
         overrides: Mapping[str, Any] = request.get("overrides", {})
         if "cpu" in overrides or "memory" in overrides:
             check_size(overrides.get("cpu", definition["cpu"]), overrides.get("memory", definition["memory"]))
@@ -99,7 +104,7 @@ class TasksApi:
             known = [each for each in self.model.tasks.values(context.region, cluster) if each.get("token") == token]
             if known:
                 return {"tasks": [each["task"] for each in known], "failures": []}
-        tags = list(request.get("tags", []))
+        tags = new_tags(self._calls, context, request, context.arn("ecs", f"task/{cluster}/*"), "RunTask")
         if request.get("propagateTags") == "TASK_DEFINITION":
             tags = merged_tags(record["tags"], tags)
         if request.get("enableECSManagedTags"):
@@ -122,8 +127,9 @@ class TasksApi:
                     overrides=overrides,
                     tags=tags,
                     provider=choose_provider(strategy, running),
-                    platform_version=_platform(request.get("platformVersion")),
+                    platform_version=platform,
                     executable=executable,
+                    log_mode=setting_of(self.model, context, LOG_DRIVER_MODE),
                 )
                 if token is not None:
                     task["token"] = token
@@ -191,7 +197,3 @@ class TasksApi:
         ]
         chosen, token = page(arns, request.get("nextToken"), request.get("maxResults", 100), key=str)
         return {"taskArns": chosen, "nextToken": token}
-
-
-def _platform(version: str | None) -> str:
-    return "1.4.0" if version in (None, "LATEST") else str(version)

@@ -3,22 +3,27 @@
     plan(service, now) -> Plan
 
 A *rolling update* replaces tasks a few at a time, in `rolling`; *blue/green*, *linear* and *canary* deployments start
-all the new ones beside the old ones and shift the requests, in `shifting`.
+all the new ones beside the old ones and shift the requests, in `shifting`. Either may be held by hooks, in `pauses`.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from tidegate.cloud.services.ecs.plan.rolling import rolling
-from tidegate.cloud.services.ecs.plan.shifting import shifting
+from tidegate.cloud.services.ecs.plan.pauses import rolling_by_stages, shifting_by_stages
+from tidegate.cloud.services.ecs.plan.task_sets import TaskSet, share, task_set
 from tidegate.cloud.services.ecs.plan.values import (
     Alarms,
+    Answer,
+    Begin,
     Breaker,
     Cause,
     Condition,
     Deployment,
+    Hook,
+    Pause,
     Plan,
+    Point,
     Rollout,
     Service,
     Shift,
@@ -31,11 +36,16 @@ from tidegate.cloud.services.ecs.plan.values import (
 
 __all__ = [
     "Alarms",
+    "Answer",
+    "Begin",
     "Breaker",
     "Cause",
     "Condition",
     "Deployment",
+    "Hook",
+    "Pause",
     "Plan",
+    "Point",
     "Rollout",
     "Service",
     "Shift",
@@ -43,11 +53,16 @@ __all__ = [
     "Step",
     "Stop",
     "Task",
+    "TaskSet",
     "Why",
     "plan",
+    "share",
+    "task_set",
 ]
 
 
 def plan(service: Service, now: datetime) -> Plan:
     """Decide the next step of a service."""
-    return rolling(service, now) if service.shift is None else shifting(service, service.shift, now)
+    if service.shift is None:
+        return rolling_by_stages(service, now)
+    return shifting_by_stages(service, service.shift, now)

@@ -53,6 +53,7 @@ class Cause(Enum):
     ABORTED = "somebody who wants it to stop where it is"
     NETWORK = "the load balancer's settings, or what may be done with them"
     TIME = "a stage that takes too long"
+    HOOK = "a lifecycle hook that says so, or that nobody answered in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,50 @@ class Shift:
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """A moment of a deployment at which hooks may pause it; `step` is the step of the shift that it precedes."""
+
+    stage: str
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A lifecycle hook: the stages it pauses at, for how long at most, and whether the deployment goes back then."""
+
+    stages: frozenset[str]
+    patience: timedelta
+    roll_back: bool
+
+
+class Answer(Enum):
+    """What a pause was answered."""
+
+    AWAITED = "nothing yet"
+    CONTINUE = "go on"
+    ROLL_BACK = "go back"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A pause that has begun. `hook` is its hook's place among the service's."""
+
+    id: str
+    hook: int
+    at: Point
+    expires: datetime
+    answer: Answer = Answer.AWAITED
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A pause to begin."""
+
+    hook: int
+    at: Point
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """What is wanted, and what there is. `last_completed` is the deployment to roll back to.
 
@@ -158,6 +203,8 @@ class Service:
     alarms: Alarms | None = None
     shift: Shift | None = None
     requested: Cause | None = None
+    hooks: tuple[Hook, ...] = ()
+    pauses: tuple[Pause, ...] = ()  # of the deployment in progress
 
     @property
     def minimum(self) -> int:
@@ -201,7 +248,7 @@ class Plan:
     """
 
     start: int = 0  # tasks of the primary deployment
-    restart: int = 0  # tasks of the deployment that requests are shifted away from
+    restart: int = 0  # tasks of the deployment that the primary one comes from
     stop: tuple[Stop, ...] = ()
     arrived: bool = False  # the primary deployment's tasks, and no others, serve
     completed: bool = False  # the primary deployment has arrived for good
@@ -216,6 +263,8 @@ class Plan:
     moved: bool = False  # the requests have moved as the step asks
     production: float | None = None
     test: float | None = None
+    begin: tuple[Begin, ...] = ()  # pauses
+    timed_out: tuple[str, ...] = ()  # pauses that nobody answered in time
 
     @property
     def failed(self) -> bool:

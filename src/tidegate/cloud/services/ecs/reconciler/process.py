@@ -6,10 +6,12 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from tidegate.cloud.clock import Clock
 from tidegate.cloud.services.ecs.history import end
+from tidegate.cloud.services.ecs.hooks import TIMED_OUT, begun, give_up, hooks_of, pauses_of, tell
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
     COMPLETED,
@@ -30,7 +32,7 @@ from tidegate.cloud.services.ecs.model import (
     is_ongoing,
     primary,
 )
-from tidegate.cloud.services.ecs.plan import Cause, Plan, Shift, Stage
+from tidegate.cloud.services.ecs.plan import Cause, Hook, Pause, Plan, Shift, Stage
 from tidegate.cloud.services.ecs.reconciler.traffic import Rules
 from tidegate.cloud.services.ecs.traffic import shifts, steps
 from tidegate.cloud.store import Key
@@ -44,6 +46,7 @@ _WORDS = {
     Cause.ABORTED: ("ECS deployment stopped", "it was stopped by request."),
     Cause.TIME: ("ECS deployment failed", "a lifecycle stage timed out."),
     Cause.NETWORK: ("ECS deployment failed", ""),
+    Cause.HOOK: ("ECS deployment failed", "a lifecycle hook failed."),
 }
 _BECAUSE = {
     Cause.BREAKER: "the circuit breaker threshold was exceeded.",
@@ -51,6 +54,7 @@ _BECAUSE = {
     Cause.USER: "a rollback was requested.",
     Cause.ABORTED: "it was requested.",
     Cause.TIME: "the {stage} lifecycle stage timed out.",
+    Cause.HOOK: "{hook} lifecycle hook(s) failed.",
 }
 
 
@@ -58,13 +62,14 @@ class Process:
     """A service's service deployment, seen at one moment. What is changed is written by `put`."""
 
     def __init__(
-        self, model: EcsModel, key: Key, service: ServiceRecord, tasks: Mapping[str, TaskRecord], now: datetime
+        self, model: EcsModel, clock: Clock, key: Key, service: ServiceRecord, tasks: Mapping[str, TaskRecord]
     ) -> None:
         self._model = model
+        self._clock = clock
         self._key = key
         self._service = service
         self._tasks = tasks
-        self._now = now
+        self._now = clock.now()
         self._record = model.current(key, service)
         self._before = None if self._record is None else repr(self._record)
 
@@ -91,6 +96,19 @@ class Process:
         if self._record is None or "shift" not in self._record or not self._shifting:
             return None
         return self._record["shift"]["source"]
+
+    @property
+    def hooks(self) -> tuple[Hook, ...]:
+        """Return the hooks that may pause it; none once it goes back, or the service away."""
+        if self._record is None or self._service["service"]["status"] != ACTIVE:
+            return ()
+        deployment = self._record["deployment"]
+        return hooks_of(deployment["deploymentConfiguration"]) if deployment["status"] == IN_PROGRESS else ()
+
+    @property
+    def pauses(self) -> tuple[Pause, ...]:
+        """Return the pauses that there have been."""
+        return () if self._record is None else pauses_of(self._record)
 
     def begin(self, healthy: Mapping[str, int]) -> None:
         """Have one that waits begin; `healthy` is how many healthy tasks each deployment has."""
@@ -131,8 +149,24 @@ class Process:
             rolling_back=deployment["status"] == ROLLBACK_IN_PROGRESS,
         )
 
+    def pause(self, decided: Plan) -> None:
+        """Write down which pauses begin, and which nobody answered in time."""
+        record = self._record
+        if record is None:
+            return
+        records = record.setdefault("hooks", []) if decided.begin else record.get("hooks", [])
+        overdue = [each for each in records if each["detail"]["hookId"] in decided.timed_out]
+        for each in overdue:
+            each["detail"]["status"] = TIMED_OUT
+        new = [begun(each, self.hooks[each.hook], self._clock) for each in decided.begin]
+        records += new
+        for each in (*overdue, *new):
+            tell(self._model, self._clock, self._key, record, each)
+
     def advance(self, decided: Plan) -> None:
         """Write down how far it has come: stage and step, and which requests go where."""
+        if self._record is not None and "shift" not in self._record and decided.stage is not None:
+            self._record["deployment"]["lifecycleStage"] = decided.stage.value
         if self._record is None or "shift" not in self._record or not self._shifting:
             return
         shift: ShiftRecord = self._record["shift"]
@@ -173,7 +207,10 @@ class Process:
         stage = deployment.get("lifecycleStage", "")
         verb = "rolled back" if decided.roll_back else "stopped"
         error = record.pop("error", None)
-        because = _BECAUSE[cause].format(alarms=", ".join(raised), stage=stage) if cause in _BECAUSE else ""
+        hook = next((each["stage"] for each in reversed(record.get("hooks", []))), "")
+        values = {"alarms": ", ".join(raised), "stage": stage, "hook": hook}
+        because = _BECAUSE[cause].format(**values) if cause in _BECAUSE else ""
+        give_up(record)
         reason = error if error is not None else f"Service deployment {verb} because {because}"
         again = "rollback" in deployment
         if not again:

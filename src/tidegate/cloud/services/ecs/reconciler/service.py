@@ -18,11 +18,14 @@ from tidegate.cloud.services.ecs.model import (
     EcsModel,
     ServiceDeploymentRecord,
     ServiceRecord,
+    balancers_of,
+    is_external,
     primary,
     target_groups,
 )
 from tidegate.cloud.services.ecs.reconciler.conditions import Health
 from tidegate.cloud.services.ecs.reconciler.step import Outcome, Seen, Step
+from tidegate.cloud.services.ecs.reconciler.task_sets import tend_task_sets
 from tidegate.cloud.services.ecs.reconciler.traffic import Rules, Traffic, UnmovableError
 from tidegate.cloud.services.ecs.traffic import shifts
 from tidegate.cloud.store import Key
@@ -45,6 +48,8 @@ class ServiceReconciler:
         if record is None or record["service"]["status"] == INACTIVE:
             return None
         health = await self._health(key, record)
+        if is_external(record):
+            return self._tend_task_sets(key, health)
         alarms = await self._alarms(key, record)
         rules = await self._rules(key, record)
         with self._model.store.transaction():
@@ -54,14 +59,15 @@ class ServiceReconciler:
             outcome = Step(self._model, self._clock, key, record, Seen(health, alarms, rules)).take()
         return await self._move(key, record, rules, outcome)
 
+    def _tend_task_sets(self, key: Key, health: Health) -> float | None:
+        with self._model.store.transaction():
+            record = self._model.services.get(*key)
+            return None if record is None else tend_task_sets(self._model, self._clock, key, record, health)
+
     async def _health(self, key: Key, record: ServiceRecord) -> Health:
         caller = self._calls.as_service("ecs.amazonaws.com", key[0])
         health: dict[tuple[str, str, int], Mapping[str, Any]] = {}
-        balancers = [
-            *record["service"]["loadBalancers"],
-            *(balancer for each in record["deployments"] for balancer in each["balancers"]),
-        ]
-        for group in dict.fromkeys(arn for each in balancers for arn in target_groups(each)):
+        for group in dict.fromkeys(arn for each in balancers_of(record) for arn in target_groups(each)):
             try:
                 answer = await caller("elbv2", "describe_target_health", TargetGroupArn=group)
             except ServiceError as error:

@@ -22,6 +22,7 @@ from tidegate.cloud.services.ecs.model import (
     EcsModel,
     ServiceRecord,
     StandbyRecord,
+    is_external,
     pod_name,
     primary,
     standby_task,
@@ -90,7 +91,7 @@ class StandbyReconciler:
         return [key for key, _ in self._model.services.items()]
 
     def _wanted(self, service: ServiceRecord | None) -> _Wanted:
-        if service is None or service["service"]["status"] != ACTIVE:
+        if service is None or service["service"]["status"] != ACTIVE or is_external(service):
             return _Wanted(0, None, [], now=False)
         desired = service["service"]["desiredCount"]
         configuration: Any = service["service"]["deploymentConfiguration"]

@@ -1,4 +1,4 @@
-"""One look at a service and what follows from it: failures counted, `plan` asked, tasks started and stopped.
+"""One look at a service and what follows from it: `plan` asked, tasks started and stopped, deployments ended.
 
 Nothing here waits: a step is taken within one transaction.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from tidegate.cloud.clock import Clock
-from tidegate.cloud.services.ecs.containers import container_ports
 from tidegate.cloud.services.ecs.history import breaker_of
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
@@ -20,17 +19,12 @@ from tidegate.cloud.services.ecs.model import (
     FAILED,
     IN_PROGRESS,
     INACTIVE,
-    MOST_EVENTS,
     PRIMARY,
     STOPPED,
     DeploymentRecord,
     EcsModel,
     ServiceRecord,
-    ServiceRevisionRecord,
-    TaskRecord,
-    is_live,
     primary,
-    task_key,
 )
 from tidegate.cloud.services.ecs.plan import (
     Alarms,
@@ -40,15 +34,12 @@ from tidegate.cloud.services.ecs.plan import (
     Rollout,
     Service,
     Stage,
-    Stop,
-    Task,
-    Why,
     plan,
 )
-from tidegate.cloud.services.ecs.reconciler.conditions import Conditions, Health
+from tidegate.cloud.services.ecs.reconciler.conditions import Health
 from tidegate.cloud.services.ecs.reconciler.process import Process
+from tidegate.cloud.services.ecs.reconciler.tending import Tending
 from tidegate.cloud.services.ecs.reconciler.traffic import Rules
-from tidegate.cloud.services.ecs.start import choose_provider, new_task, registrations
 from tidegate.cloud.store import Key
 
 
@@ -75,31 +66,21 @@ class Outcome:
     test: float | None = None
 
 
-class Step:
+class Step(Tending):
     """Taken once."""
 
     def __init__(self, model: EcsModel, clock: Clock, key: Key, record: ServiceRecord, seen: Seen) -> None:
-        self._model = model
-        self._now = clock.now()
-        self._clock = clock
-        self._key = key
-        self._record = record
-        self._name = record["service"]["serviceName"]
-        self._tasks = model.service_tasks(*key)
-        self._seen = seen
-        self._timers: list[datetime] = []
-        grace = record["service"].get("healthCheckGracePeriodSeconds", 0)
-        self._conditions = Conditions(model, seen.health, grace, self._now, self._timers)
-        self._process = Process(model, key, record, self._tasks, self._now)
+        super().__init__(model, clock, key, record, model.service_tasks(*key), seen.health)
+        self._alarms, self._rules = seen.alarms, seen.rules
+        self._process = Process(model, clock, key, record, self._tasks)
 
     def take(self) -> Outcome:
         """Count failures, decide, act, and write the service."""
-        self._note_failures()
-        conditions = {task_id: self._conditions.of(each) for task_id, each in self._tasks.items() if is_live(each)}
-        self._note_healthy(conditions)
+        conditions = self._seen()
         self._process.begin(self._healthy(conditions))
         decided = plan(self._view(conditions), self._now)
         stage = self._process.stage
+        self._process.pause(decided)
         if decided.failed:
             self._fail(decided)
             self._process.put()
@@ -107,7 +88,7 @@ class Step:
             return Outcome()
         self._stop(decided)
         self._start(primary(self._record), decided.start)
-        source = self._deployment(self._process.source)
+        source = self._deployment(self._process.source or self._completed())
         if source is not None:
             self._start(source, decided.restart)
         self._process.advance(decided)
@@ -116,8 +97,8 @@ class Step:
         self._process.put()
         self._model.services.update(self._key, self._replace)
         if decided.again is not None:
-            self._timers.append(decided.again)
-        again = max(0.05, (min(self._timers) - self._now).total_seconds()) if self._timers else None
+            self.timers.append(decided.again)
+        again = max(0.05, (min(self.timers) - self._now).total_seconds()) if self.timers else None
         return Outcome(again, stage, stage is Stage.PRE_SCALE_UP, decided.production, decided.test)
 
     def _replace(self, record: ServiceRecord) -> None:
@@ -125,8 +106,7 @@ class Step:
 
     def _view(self, conditions: Mapping[str, Condition]) -> Service:
         configuration: Any = self._record["service"]["deploymentConfiguration"]
-        completed = self._record.get("last_completed")
-        shift = self._process.shift(self._seen.rules)
+        shift = self._process.shift(self._rules)
         alarms = self._watch(configuration)
         if shift is not None and alarms is not None:  # there the bake time is the strategy's own
             alarms = Alarms(alarms.rollback, alarms.triggered, timedelta(0))
@@ -142,47 +122,41 @@ class Step:
                     failures=each["failed"],
                     last_failure=each.get("last_failure"),
                     arrived_at=each.get("arrived_at"),
-                    ending=sum(
-                        task.get("deployment") == each["id"]
-                        and not is_live(task)
-                        and task["task"]["lastStatus"] != STOPPED
-                        for task in self._tasks.values()
-                    ),
+                    ending=self._ending(each["id"]),
                 )
                 for each in self._record["deployments"]
             ),
             tasks=tuple(self._task(task_id, condition) for task_id, condition in conditions.items()),
             breaker=breaker_of(configuration),
-            last_completed=None if completed is None else completed["id"],
+            last_completed=self._completed(),
             alarms=alarms,
             shift=shift,
             requested=self._process.requested,
+            hooks=self._process.hooks,
+            pauses=self._process.pauses,
         )
 
-    def _task(self, task_id: str, condition: Condition) -> Task:
-        record = self._tasks[task_id]
-        until = record.get("protected_until")
-        protected = until is not None and self._now < until
-        if until is not None and protected:
-            self._timers.append(until)
-        return Task(task_id, record["deployment"], condition, record["task"]["createdAt"], protected)
+    def _completed(self) -> str | None:
+        """Return the deployment that arrived last."""
+        completed = self._record.get("last_completed")
+        return None if completed is None else completed["id"]
 
     def _watch(self, configuration: Mapping[str, Any]) -> Alarms | None:
         """Return what the alarms say of the deployment in progress.
 
         One for which an alarm was raised before it began is not watched: that alarm is not about it.
         """
-        if not self._seen.alarms or not configuration.get("alarms", {}).get("enable"):
+        if not self._alarms or not configuration.get("alarms", {}).get("enable"):
             return None
         current = primary(self._record)
         triggered = bool(self._raised())
         if current["rollout"] != IN_PROGRESS or not current.setdefault("watched", not triggered):
             return None
-        bake = max(_periods(each) for each in self._seen.alarms)
+        bake = max(_periods(each) for each in self._alarms)
         return Alarms(configuration["alarms"]["rollback"], triggered, timedelta(seconds=bake))
 
     def _raised(self) -> list[str]:
-        return [each["AlarmName"] for each in self._seen.alarms if each["StateValue"] == "ALARM"]
+        return [each["AlarmName"] for each in self._alarms if each["StateValue"] == "ALARM"]
 
     def _healthy(self, conditions: Mapping[str, Condition]) -> dict[str, int]:
         """Return how many healthy tasks each deployment has."""
@@ -193,142 +167,7 @@ class Step:
                 healthy[deployment] = healthy.get(deployment, 0) + 1
         return healthy
 
-    # what happened to the tasks
-
-    def _note_failures(self) -> None:
-        """Count, once each, the tasks that ended without ever having served."""
-        for record in self._tasks.values():
-            if record["counted"] or is_live(record):
-                continue
-            if record["task"].get("stopCode") not in ("TaskFailedToStart", "EssentialContainerExited"):
-                continue
-            self._count(record, "tasks failed to start.")
-            reason = record["task"].get("stoppedReason", "")
-            if record["task"]["stopCode"] == "TaskFailedToStart":
-                self._tell(f"was unable to start a task: {reason}")
-
-    def _count(self, record: TaskRecord, why: str) -> None:
-        record["counted"] = True
-        self._model.tasks.put(task_key(record), record)
-        deployment = self._deployment(record.get("deployment"))
-        if deployment is not None and not record["was_healthy"]:
-            deployment["failed"] += 1
-            deployment["last_failure"] = self._now
-            deployment["updated_at"] = self._now
-            if deployment["rollout"] == IN_PROGRESS:
-                deployment["reason"] = why
-
-    def _note_healthy(self, conditions: Mapping[str, Condition]) -> None:
-        breaker: Any = self._record["service"]["deploymentConfiguration"]["deploymentCircuitBreaker"]
-        for task_id, condition in conditions.items():
-            record = self._tasks[task_id]
-            if condition is Condition.HEALTHY and not record["was_healthy"]:
-                record["was_healthy"] = True
-                self._model.tasks.put(task_key(record), record)
-                deployment = self._deployment(record.get("deployment"))
-                if deployment is not None:
-                    self._keep_digests(deployment, record)
-                    if breaker.get("resetOnHealthyTask", True):
-                        deployment["failed"] = 0
-                        deployment.pop("last_failure", None)
-
-    def _keep_digests(self, deployment: DeploymentRecord, record: TaskRecord) -> None:
-        """Have the deployment's later tasks use the very images of its first one (version consistency)."""
-        known = dict(deployment["images"])
-        for container in record["task"]["containers"]:
-            if "imageDigest" in container:
-                deployment["images"].setdefault(container["name"], container["imageDigest"])
-        if deployment["images"] == known:
-            return
-
-        def note(revision: ServiceRevisionRecord) -> None:
-            for image in revision["revision"]["containerImages"]:
-                digest = deployment["images"].get(image["containerName"])
-                if digest is not None:
-                    image["imageDigest"] = digest
-
-        self._model.service_revisions.update((*self._key, deployment["id"].rpartition("/")[2]), note)
-
     # what is done about it
-
-    def _start(self, deployment: DeploymentRecord, number: int) -> None:
-        if not number:
-            return
-        service = self._record["service"]
-        definition = self._model.definition_by_arn(deployment["definition"])
-        if definition is None:
-            self._tell(f"was unable to place a task: {deployment['definition']} was deleted.")
-            return
-        tags = list(definition["tags"]) if service.get("propagateTags") == "TASK_DEFINITION" else []
-        if service.get("propagateTags") == "SERVICE":
-            tags = list(service.get("tags", []))
-        if service.get("enableECSManagedTags"):
-            tags += [
-                {"key": "aws:ecs:serviceName", "value": self._name},
-                {"key": "aws:ecs:clusterName", "value": self._key[1]},
-            ]
-        started = []
-        ports = list(container_ports(definition["definition"]))
-        for _ in range(number):
-            record = new_task(
-                self._model.take_standby(self._key, deployment["network"], ports) or self._clock.hex(32),
-                service["clusterArn"],
-                definition["definition"],
-                deployment["network"],
-                self._now,
-                group=f"service:{self._name}",
-                started_by=deployment["id"],
-                tags=tags,
-                provider=choose_provider(deployment["providers"], self._providers(deployment)),
-                platform_version=deployment["platform_version"],
-                executable=service.get("enableExecuteCommand", False),
-            )
-            record["service"] = self._name
-            record["deployment"] = deployment["id"]
-            record["images"] = dict(deployment["images"])
-            record["registrations"] = registrations(deployment["balancers"], alternate=deployment["alternate"])
-            key = task_key(record)
-            self._model.tasks.put(key, record)
-            self._tasks[key[2]] = record
-            started.append(key[2])
-        self._record["steady"] = False
-        plural = "task" if len(started) == 1 else "tasks"
-        self._tell(f"has started {len(started)} {plural}: {_listed(started)}.")
-
-    def _providers(self, deployment: DeploymentRecord) -> dict[str, int]:
-        """Return how many tasks of a deployment each capacity provider runs."""
-        running: dict[str, int] = {}
-        for record in self._tasks.values():
-            if is_live(record) and record.get("deployment") == deployment["id"]:
-                name = record["task"].get("capacityProviderName", "")
-                running[name] = running.get(name, 0) + 1
-        return running
-
-    def _stop(self, decided: Plan) -> None:
-        stopped = []
-        for stop in decided.stop:
-            record = self._tasks[stop.task]
-            reason = self._reason(stop, record)
-            if stop.why is Why.UNHEALTHY:
-                self._count(record, "tasks failed health checks.")
-                self._tell(f"(task {stop.task}) is unhealthy: {reason}")
-            task: Any = record["task"]
-            task["desiredStatus"] = STOPPED
-            task["stopCode"] = "ServiceSchedulerInitiated"
-            task["stoppedReason"] = reason
-            task["stoppingAt"] = self._now
-            self._model.tasks.put(task_key(record), record)
-            stopped.append(stop.task)
-        if stopped:
-            self._record["steady"] = False
-            if any(self._tasks[task_id]["registered"] for task_id in stopped):
-                self._tell(f"has begun draining connections on {len(stopped)} tasks.")
-            self._tell(f"has stopped {len(stopped)} running tasks: {_listed(stopped)}.")
-
-    def _reason(self, stop: Stop, record: TaskRecord) -> str:
-        if stop.why is Why.UNHEALTHY:
-            return self._conditions.fault(record)
-        return f"Scaling activity initiated by (deployment {record.get('deployment')})"
 
     def _fail(self, decided: Plan) -> None:
         """End the primary deployment before it has arrived; go back to another one where that is wanted."""
@@ -402,19 +241,8 @@ class Step:
             self._record["deployments"] = []
             self._process.forget()
 
-    def _deployment(self, deployment_id: str | None) -> DeploymentRecord | None:
-        return next((each for each in self._record["deployments"] if each["id"] == deployment_id), None)
-
-    def _tell(self, what: str) -> None:
-        event: Any = {"id": self._clock.new_id(), "createdAt": self._now, "message": f"(service {self._name}) {what}"}
-        self._record["events"] = [event, *self._record["events"]][:MOST_EVENTS]
-
 
 def _periods(alarm: Mapping[str, Any]) -> int:
     """Return how many seconds an alarm looks back: none of its own if it follows from others."""
     queries = [each["MetricStat"]["Period"] for each in alarm.get("Metrics", ()) if "MetricStat" in each]
     return int(alarm.get("EvaluationPeriods", 0) * alarm.get("Period", max(queries, default=0)))
-
-
-def _listed(task_ids: list[str]) -> str:
-    return " ".join(f"(task {task_id})" for task_id in task_ids)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Caller, Calls
@@ -47,6 +47,7 @@ _STOP_GRACE = 5  # seconds that containers get when the local cloud itself stops
 KEPT = timedelta(hours=1)  # a stopped task can be described that long
 _LOG_PATIENCE = 5.0  # seconds that a stopped task waits for its last lines
 _ELB_SESSION = "ecs-service-scheduler"
+_LEAST = 0.05  # seconds between two looks for the sake of time alone
 _WATCH = 30.0  # seconds between looks at a running task, besides the engine's notices
 _STAGES = {Phase.CREATED: Stage.CREATED, Phase.RUNNING: Stage.RUNNING, Phase.EXITED: Stage.EXITED}
 
@@ -164,7 +165,7 @@ class TaskReconciler:
         found = await self._pods.states(pod_name(key))
         states = found or {}
         containers = definition["containerDefinitions"]
-        step = next_starts(containers, _actual(states))
+        step = next_starts(containers, self._actual(states))
         if step.hopeless:
             raise TaskFailedError(step.hopeless)
         if step.ready:
@@ -183,7 +184,7 @@ class TaskReconciler:
             except ContainerError as error:
                 raise TaskFailedError(f"CannotStartContainerError: {error}", container=name) from error
             self._follow((*key, name))
-        actual = _actual(await self._note_states(key))
+        actual = self._actual(await self._note_states(key))
         late = ended(containers, actual)
         if late is not None and late in step.start:
             return await self._watch(key, record)
@@ -191,7 +192,14 @@ class TaskReconciler:
         if step.ready:
             self._update(key, _set_status(ACTIVATING))
             return None
-        return 0.0 if step.start else _WATCH
+        return 0.0 if step.start else min(_WATCH, _WATCH if step.again is None else max(step.again, _LEAST))
+
+    def _actual(self, states: Mapping[str, ContainerState]) -> dict[str, Container]:
+        now = self._clock.now()
+        return {
+            name: Container(_STAGES[state.phase], state.exit_code, state.health, _ran(state, now))
+            for name, state in states.items()
+        }
 
     def _is_to_stop(self, key: Key) -> bool:
         record = self._model.tasks.get(*key)
@@ -263,7 +271,7 @@ class TaskReconciler:
         """See whether the task still lives, and how healthy its containers are."""
         states = await self._note_states(key)
         containers = self._definition(record)["containerDefinitions"]
-        again = restarts(containers, _actual(states))
+        again = restarts(containers, self._actual(states))
         for each in again:
             try:
                 await self._pods.start(pod_name(key), each)
@@ -272,7 +280,7 @@ class TaskReconciler:
             self._follow((*key, each))
         if again:
             return 0.0
-        name = ended(containers, _actual(states))
+        name = ended(containers, self._actual(states))
         if name is not None:
             state = states.get(name)
             if state is None:
@@ -402,7 +410,7 @@ class TaskReconciler:
                 if state is not None:
                     _note(container, state)
             if definition is not None:
-                whole: Any = health(definition["definition"]["containerDefinitions"], _actual(states))
+                whole: Any = health(definition["definition"]["containerDefinitions"], self._actual(states))
                 record["task"]["healthStatus"] = whole
 
         self._update(key, note)
@@ -446,18 +454,10 @@ def _visible(record: TaskRecord) -> tuple[str, str, tuple[str, ...]]:
     return task["lastStatus"], task["desiredStatus"], tuple(c["lastStatus"] for c in task["containers"])
 
 
-def _actual(states: Mapping[str, ContainerState]) -> dict[str, Container]:
-    return {
-        name: Container(_STAGES[state.phase], state.exit_code, state.health, _ran(state))
-        for name, state in states.items()
-    }
-
-
-def _ran(state: ContainerState) -> float:
-    """Return for how many seconds a container that has exited had run."""
-    if state.started_at is None or state.finished_at is None:
-        return 0.0
-    return (state.finished_at - state.started_at).total_seconds()
+def _ran(state: ContainerState, now: datetime) -> float:
+    """Return for how many seconds a container has run, or had when it exited."""
+    end = now if state.phase is Phase.RUNNING else state.finished_at  # a restarted one has finished before
+    return 0.0 if state.started_at is None or end is None else (end - state.started_at).total_seconds()
 
 
 def _note(container: t.ContainerTypeDef, state: ContainerState) -> None:
