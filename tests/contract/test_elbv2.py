@@ -200,7 +200,6 @@ def test_target_group_attributes(network: Network) -> None:
     assert refusal(modify, load_balancing__algorithm__type="least_outstanding_requests")[0] == (
         "InvalidConfigurationRequest"
     )
-    assert refusal(modify, stickiness__type="app_cookie")[0] == "NotImplemented"
     assert refusal(modify, proxy_protocol_v2__enabled="true") == (
         "ValidationError",
         "Target group attribute key 'proxy_protocol_v2.enabled' is not recognized",

@@ -16,11 +16,15 @@ TlsVersion = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where requests go. A draining endpoint keeps the requests that it has and gets no new one."""
+    """Where requests go. A draining endpoint keeps the requests that it has and gets no new one.
+
+    `label` is how logs call it.
+    """
 
     address: str
     port: int
     state: State = "healthy"
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,17 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A cookie that leads a client to the endpoint that it had before, as long as that one is healthy."""
+    """A cookie that leads a client to the endpoint that it had before, as long as that one is healthy.
+
+    It is sent with every answer and lasts for `seconds` from the last one on; once more under `twin`, for requests
+    of other sites. With `follows` it is sent only with answers in which an endpoint sets the cookie of that name,
+    and counts only beside it.
+    """
 
     cookie: str
     seconds: int
+    twin: str | None = None
+    follows: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +89,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Stick:
-    """A cookie that leads a client to the choice that was made for it before."""
+    """A cookie that leads a client to the choice that was made for it before; `twin` as for a session."""
 
     cookie: str
     seconds: int
+    twin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +140,26 @@ Action = Forward | Answer | Fail | Redirect
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Where an expression fits, the replacement stands instead; in it `\\1` is what the first group held."""
+
+    expression: str
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """What is done with the requests that fit; of several routes the first that fits counts."""
+    """What is done with the requests that fit; of several routes the first that fits counts.
+
+    A request that is forwarded has its Host header rewritten by `host`, and its path with the query by `url`. `name`
+    is how logs call the route.
+    """
 
     match: Match
     action: Action
+    host: Rewrite | None = None
+    url: Rewrite | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +208,9 @@ class Listener:
 
     `idle` is how long nothing may be heard of a request or a connection, `lifetime` how long a connection is used.
     `forwarded_for` says what becomes of the header X-Forwarded-For; `client_port` has the port beside the address
-    in it. `response_headers` are put over those of every response. `version_header` and `cipher_header` tell endpoints
-    how a connection is encrypted.
+    in it. The Host header goes on with the listener's port where that is no standard one and without a port where it
+    is, or with `keep_host` as it came. `response_headers` are put over those of every response. `version_header` and
+    `cipher_header` tell endpoints how a connection is encrypted.
     """
 
     name: str
@@ -195,6 +223,7 @@ class Listener:
     drop_invalid_headers: bool = False
     forwarded_for: Literal["append", "preserve", "remove"] = "append"
     client_port: bool = False
+    keep_host: bool = False
     show_server: bool = True
     response_headers: tuple[tuple[str, str], ...] = ()
     tls: Tls | None = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidegate.cloud.planes.envoy import documents
+from tidegate.cloud.planes.envoy import documents, routing
 from tidegate.cloud.planes.envoy.admin import Admin
 from tidegate.cloud.planes.envoy.config import Cluster, Config, Listener, TcpListener
 from tidegate.cloud.planes.envoy.process import Process
@@ -322,7 +322,7 @@ def _endpoints(each: Cluster) -> str:
 
 
 def _routes(each: Listener) -> str:
-    return documents.discovery([documents.routes(each)])
+    return documents.discovery([routing.routes(each)])
 
 
 def _rejections(stats: dict[str, Any]) -> int:

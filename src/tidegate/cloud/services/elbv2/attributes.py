@@ -67,20 +67,18 @@ BALANCER = {
     "client_keep_alive.seconds": Attribute("3600", _between(60, 604800)),
     "deletion_protection.enabled": Attribute("false", _flag),
     "idle_timeout.timeout_seconds": Attribute("60", _between(1, 4000)),
-    # nothing comes here through an internet gateway, so nothing is kept out
-    "ipv6.deny_all_igw_traffic": Attribute("false", _flag),
+    "ipv6.deny_all_igw_traffic": Attribute("false", _flag, _only("false")),
     "load_balancing.cross_zone.enabled": Attribute("true", _only("true")),
     "routing.http.desync_mitigation_mode": Attribute(
         "defensive", _one_of("monitor", "defensive", "strictest"), _only("defensive")
     ),
     "routing.http.drop_invalid_header_fields.enabled": Attribute("false", _flag),
-    # the Host header goes on as it came either way: it holds the listener's port where that is no standard one
     "routing.http.preserve_host_header.enabled": Attribute("false", _flag),
     "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": Attribute("false", _flag),
     "routing.http.xff_client_port.enabled": Attribute("false", _flag),
     "routing.http.xff_header_processing.mode": Attribute("append", _one_of("append", "preserve", "remove")),
     "routing.http2.enabled": Attribute("true", _flag),
-    "waf.fail_open.enabled": Attribute("false", _flag),  # there is no firewall that could fail
+    "waf.fail_open.enabled": Attribute("false", _flag, _only("false")),
     "zonal_shift.config.enabled": Attribute("false", _flag, _only("false")),
 }
 
@@ -94,9 +92,10 @@ NETWORK_BALANCER = {
         _one_of("any_availability_zone", "availability_zone_affinity", "partial_availability_zone_affinity"),
         _only("any_availability_zone"),
     ),
-    "ipv6.deny_all_igw_traffic": Attribute("false", _flag),
+    "ipv6.deny_all_igw_traffic": Attribute("false", _flag, _only("false")),
     # connections come in at one address, so that either way every target gets its share
     "load_balancing.cross_zone.enabled": Attribute("false", _flag),
+    "secondary_ips.auto_assigned.per_subnet": Attribute("0", _between(0, 7), _only("0")),
     "zonal_shift.config.enabled": Attribute("false", _flag, _only("false")),
 }
 
@@ -118,7 +117,7 @@ GROUP = {
     "stickiness.app_cookie.duration_seconds": Attribute("86400", _between(1, 604800)),
     "stickiness.enabled": Attribute("false", _flag),
     "stickiness.lb_cookie.duration_seconds": Attribute("86400", _between(1, 604800)),
-    "stickiness.type": Attribute("lb_cookie", _one_of("lb_cookie", "app_cookie"), _only("lb_cookie")),
+    "stickiness.type": Attribute("lb_cookie", _one_of("lb_cookie", "app_cookie")),
     # a load balancer has one address here: there is no zone for DNS to leave out
     "target_group_health.dns_failover.minimum_healthy_targets.count": Attribute(
         "1", _between(1, 1_000_000, "off"), _one_of("1", "off")

@@ -366,12 +366,15 @@ class ListenerRule(_Resource):
         return {"RuleArn": step.physical_id, "IsDefault": False}
 
     async def update(self, step: Step, before: Properties) -> None:
-        """Change priority, conditions, actions and tags."""
+        """Change priority, conditions, actions, transforms and tags."""
         after, named = step.properties, {"RuleArn": step.physical_id}
         if changed(before, after, "Priority"):
             pair = {**named, "Priority": after["Priority"]}
             await step.send("elbv2", "set_rule_priorities", {"RulePriorities": [pair]})
-        await step.send("elbv2", "modify_rule", {**named, **only(after, "Actions", "Conditions", "Transforms")})
+        wanted = {**named, **only(after, "Actions", "Conditions", "Transforms")}
+        if before.get("Transforms") and not after.get("Transforms"):
+            wanted["ResetTransforms"] = True
+        await step.send("elbv2", "modify_rule", wanted)
         await super().update(step, before)
 
     async def delete(self, step: Step) -> None:

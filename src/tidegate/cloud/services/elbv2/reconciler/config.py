@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from tidegate.cloud.planes.envoy import (
     Listener,
     Match,
     Redirect,
+    Rewrite,
     Route,
     Session,
     Stick,
@@ -45,7 +47,8 @@ Find = Callable[[str], Certificate | None]
 
 _SERVER = "awselb/2.0"
 _TRACE_HEADER = "X-Amzn-Trace-Id"
-_SESSION_COOKIE, _GROUP_COOKIE = "AWSALB", "AWSALBTG"
+_SESSION_COOKIE, _GROUP_COOKIE, _APP_COOKIE = "AWSALB", "AWSALBTG", "AWSALBAPP-0"
+_CORS = "CORS"  # what the names of the cookies for requests of other sites end with
 _STATUSES = {"HTTP_301": 301, "HTTP_302": 302}
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/listener-alpn.html
 _ALPN: dict[str, tuple[str, ...]] = {
@@ -89,19 +92,17 @@ class Translation:
                 tls = self._tls(balancer, record)
                 if record["bound"] is None or (tls is None and record["listener"].get("Certificates")):
                     continue
-                rules = [each["rule"] for each in self._model.rules_of(region, record["listener"]["ListenerArn"])]
-                routes = [
-                    *((self._match(each["Conditions"]), each["Actions"]) for each in rules),
-                    (Match(), record["listener"]["DefaultActions"]),
+                rules: list[Any] = [
+                    each["rule"] for each in self._model.rules_of(region, record["listener"]["ListenerArn"])
                 ]
+                default: Any = {"Actions": record["listener"]["DefaultActions"], "Priority": "0"}
+                routes = [*rules, default]
                 if balancer["balancer"]["Type"] == "network":
                     listeners.append(self._tcp_listener(region, balancer, record, tls))
                 else:
-                    chosen = tuple(
-                        Route(match, self._action(region, balancer_arn, actions)) for match, actions in routes
-                    )
+                    chosen = tuple(self._route(region, balancer_arn, each) for each in routes)
                     listeners.append(self._listener(balancer, record, tls, chosen))
-                for arn in sorted(arn for _, actions in routes for arn in groups_in(actions)):
+                for arn in sorted(arn for each in routes for arn in groups_in(each["Actions"])):
                     group = self._model.groups.get(region, arn)
                     if group is not None:
                         clusters[arn] = self._cluster(region, group)
@@ -110,6 +111,20 @@ class Translation:
             tuple(sorted(clusters.values(), key=lambda each: each.name)),
             _SERVER,
             _TRACE_HEADER,
+        )
+
+    def _route(self, region: str, balancer_arn: str, rule: Mapping[str, Any]) -> Route:
+        rewrites = {
+            each["Type"]: _rewrite(config["Rewrites"][0])
+            for each in rule.get("Transforms", ())
+            for config in (each.get("HostHeaderRewriteConfig") or each.get("UrlRewriteConfig"),)
+        }
+        return Route(
+            self._match(rule.get("Conditions", ())),
+            self._action(region, balancer_arn, rule["Actions"]),
+            host=rewrites.get("host-header-rewrite"),
+            url=rewrites.get("url-rewrite"),
+            name=rule["Priority"],
         )
 
     def _tls(self, balancer: BalancerRecord, record: ListenerRecord) -> Tls | None:
@@ -170,6 +185,7 @@ class Translation:
             drop_invalid_headers=of_balancer["routing.http.drop_invalid_header_fields.enabled"] == "true",
             forwarded_for=mode,
             client_port=of_balancer["routing.http.xff_client_port.enabled"] == "true",
+            keep_host=of_balancer["routing.http.preserve_host_header.enabled"] == "true",
             show_server=own["routing.http.response.server.enabled"] == "true",
             response_headers=tuple((name, own[key]) for key, name in ADDED_HEADERS.items() if own[key]),
             tls=tls,
@@ -199,8 +215,12 @@ class Translation:
         return Cluster(
             name=cluster_name(arn),
             endpoints=tuple(
-                Endpoint(*self._reach(vpc_id, each["target"]["Id"], each["target"]["Port"]), state=traffic[name])
+                Endpoint(
+                    *self._reach(vpc_id, each["target"]["Id"], each["target"]["Port"]), state=traffic[name], label=name
+                )
                 for name, each in sorted(targets.items())
+                # the slow start of a target begins when it is here: with its first passed check, not before
+                if each["state"] != "initial" or traffic[name] == "healthy"
             ),
             algorithm=algorithms[attributes.get("load_balancing.algorithm.type", "round_robin")],
             slow_start=float(attributes.get("slow_start.duration_seconds", "0")),
@@ -243,7 +263,11 @@ class Translation:
         if weighted and all(cut_off(members_of(self._targets(region, arn))) for arn in weighted):
             return Fail(504)  # requests would wait for a connection that security groups never let through
         stickiness = config["TargetGroupStickinessConfig"]
-        stick = Stick(_GROUP_COOKIE, stickiness["DurationSeconds"]) if stickiness["Enabled"] else None
+        stick = (
+            Stick(_GROUP_COOKIE, stickiness["DurationSeconds"], _GROUP_COOKIE + _CORS)
+            if stickiness["Enabled"]
+            else None
+        )
         return Forward(tuple(choices), stick)
 
     def _match(self, conditions: Iterable[Mapping[str, Any]]) -> Match:
@@ -281,7 +305,17 @@ def _session(group: GroupRecord) -> Session | None:
     attributes = group["attributes"]
     if attributes["stickiness.enabled"] != "true":
         return None
-    return Session(_SESSION_COOKIE, int(attributes["stickiness.lb_cookie.duration_seconds"]))
+    if attributes["stickiness.type"] == "app_cookie":
+        seconds = int(attributes["stickiness.app_cookie.duration_seconds"])
+        return Session(_APP_COOKIE, seconds, follows=attributes["stickiness.app_cookie.cookie_name"])
+    seconds = int(attributes["stickiness.lb_cookie.duration_seconds"])
+    return Session(_SESSION_COOKIE, seconds, _SESSION_COOKIE + _CORS)
+
+
+def _rewrite(given: Mapping[str, str]) -> Rewrite:
+    """Return a transform in RE2's words: a group is `\\1` there, where AWS has `$1`."""
+    replacement = given["Replace"].replace("\\", "\\\\")
+    return Rewrite(given["Regex"], re.sub(r"\$([0-9])", r"\\\1", replacement))
 
 
 def _any_of(config: Mapping[str, Any]) -> str:
