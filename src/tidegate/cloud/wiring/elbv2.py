@@ -11,12 +11,15 @@ from tidegate.cloud.services.elbv2.api import (
     LimitsApi,
     ListenersApi,
     LoadBalancersApi,
+    RevocationsApi,
     RulesApi,
     TagsApi,
     TargetGroupsApi,
     TargetsApi,
+    TrustStoresApi,
 )
 from tidegate.cloud.services.elbv2.coverage import COVERAGE
+from tidegate.cloud.services.elbv2.downloads import PATH, Downloads
 from tidegate.cloud.services.elbv2.model import ElbModel
 from tidegate.cloud.services.elbv2.reconciler import (
     BalancersReconciler,
@@ -32,8 +35,12 @@ from tidegate.cloud.wiring.parts import Parts
 def add_elbv2(parts: Parts) -> None:
     """Add the service to the local cloud."""
     model, loopback = ElbModel(parts.store), Loopback(parts.data_dir)
+    downloads = Downloads(model, parts.clock, parts.endpoint, parts.allows)
+    parts.routes[PATH] = downloads
     parts.dispatcher.register(
         "elbv2",
+        TrustStoresApi(model, parts.calls, parts.clock, downloads),
+        RevocationsApi(model, parts.calls, parts.clock, downloads),
         LoadBalancersApi(model, parts.calls, parts.clock, loopback),
         *(
             api(model, parts.calls, parts.clock)
@@ -64,7 +71,15 @@ def add_elbv2(parts: Parts) -> None:
     )
     parts.loop.watch(model.targets.kind, "elbv2.targets")
     parts.loop.watch(model.balancers.kind, "elbv2.interfaces")
-    for changed in (model.balancers, model.listeners, model.rules, model.groups, model.targets):
+    for changed in (
+        model.balancers,
+        model.listeners,
+        model.rules,
+        model.groups,
+        model.targets,
+        model.trust_stores,
+        model.revocations,
+    ):
         parts.loop.watch(changed.kind, "elbv2.balancers", lambda key: [EVERYTHING])
     parts.loop.watch("acm.certificate", "elbv2.balancers", lambda key: [EVERYTHING])
 

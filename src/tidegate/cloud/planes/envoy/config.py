@@ -171,6 +171,21 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Clients:
+    """How clients are asked for certificates: of one of `authorities` (PEM); where these are not given, any will do.
+
+    `revoked` are those that are refused all the same: `issuer|serial`, the issuer as RFC 2253 writes it and the serial
+    in hexadecimal, or `|serial` whoever issued it; `untrusted` are issuers of which none is let in. With `expired` the
+    time of a certificate does not matter. Envoy names the authorities to clients in any case.
+    """
+
+    authorities: str | None = None
+    revoked: tuple[str, ...] = ()
+    untrusted: tuple[str, ...] = ()
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Tls:
     """How connections are encrypted: of the certificates the first one fitting the name that a client asks for.
 
@@ -184,6 +199,7 @@ class Tls:
     ciphers: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ()
     curves: tuple[str, ...] = ()
+    clients: Clients | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +226,8 @@ class Listener:
     `forwarded_for` says what becomes of the header X-Forwarded-For; `client_port` has the port beside the address
     in it. The Host header goes on with the listener's port where that is no standard one and without a port where it
     is, or with `keep_host` as it came. `response_headers` are put over those of every response. `version_header` and
-    `cipher_header` tell endpoints how a connection is encrypted.
+    `cipher_header` tell endpoints how a connection is encrypted, `client_headers` who the client is: pairs of `chain`,
+    `leaf`, `serial`, `issuer`, `subject` or `validity` and the header with it.
     """
 
     name: str
@@ -229,6 +246,7 @@ class Listener:
     tls: Tls | None = None
     version_header: str | None = None
     cipher_header: str | None = None
+    client_headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

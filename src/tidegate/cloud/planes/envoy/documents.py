@@ -26,7 +26,7 @@ from tidegate.cloud.planes.envoy.routing import (
     tags_of,
 )
 from tidegate.cloud.planes.envoy.scripts import of_listener, sessions_of
-from tidegate.cloud.planes.envoy.sockets import tcp_proxy, tls_socket, upstream_socket
+from tidegate.cloud.planes.envoy.sockets import client_filters, tcp_proxy, tls_socket, upstream_socket
 
 Document = dict[str, Any]
 
@@ -172,6 +172,8 @@ def listener(each: Listener | TcpListener, config: Config, directory: Path) -> D
         filters = [{"name": "tcp", "typed_config": tcp_proxy(each)}]
     else:
         filters = [{"name": "http", "typed_config": _manager(each, config, directory)}]
+    if each.tls is not None and each.tls.clients is not None:
+        filters = [*client_filters(each.tls.clients, each.name), *filters]
     secure = {} if each.tls is None else {"transport_socket": tls_socket(each.tls)}
     return {
         "@type": f"{TYPE}envoy.config.listener.v3.Listener",

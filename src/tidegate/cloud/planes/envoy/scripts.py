@@ -61,6 +61,28 @@ _TRACE = """
   local root = headers:get("{header}")
   headers:replace("{header}", root and "Self=" .. id .. ";" .. root or "Root=" .. id)
 """
+# `+`, `/` and `=` stay as they are in an encoded certificate
+_CLIENT = """
+  local connection = handle:streamInfo():downstreamSslConnection()
+  local shown = connection and connection:peerCertificatePresented()
+  local function moment(seconds) return os.date("!%Y-%m-%dT%H:%M:%SZ", seconds) end
+  local function plain(text) return (text:gsub("%%2B", "+"):gsub("%%2F", "/"):gsub("%%3D", "=")) end
+  local told = {
+    chain = function() return plain(connection:urlEncodedPemEncodedPeerCertificateChain()) end,
+    leaf = function() return plain(connection:urlEncodedPemEncodedPeerCertificate()) end,
+    serial = function() return connection:serialNumberPeerCertificate():upper() end,
+    issuer = function() return connection:issuerPeerCertificate() end,
+    subject = function() return connection:subjectPeerCertificate() end,
+    validity = function()
+      return "NotBefore=" .. moment(connection:validFromPeerCertificate())
+        .. ";NotAfter=" .. moment(connection:expirationPeerCertificate())
+    end,
+  }
+  for what, header in pairs({names}) do
+    headers:remove(header)
+    if shown then headers:replace(header, told[what]()) end
+  end
+"""
 # a cookie's value is the endpoint, and for one that follows another the name of that one
 _COOKIES = """
 local function cookies(headers)
@@ -155,6 +177,9 @@ def of_listener(each: Listener, trace_header: str | None) -> str:
         body += _APPEND_ADDRESS.format(strip="" if each.client_port else _STRIP_PORT)
     if trace_header is not None:
         body += _TRACE.format(header=trace_header)
+    if each.client_headers:
+        pairs = ", ".join(f'{what} = "{header}"' for what, header in each.client_headers)
+        body += _CLIENT.replace("{names}", f"{{{pairs}}}")
     functions, answer = "", ""
     if sessions:
         names = ", ".join(f'"{name}"' for name in sorted({session.cookie for session in sessions}))

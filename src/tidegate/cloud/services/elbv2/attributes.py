@@ -167,16 +167,16 @@ ADDED_HEADERS = {
     f"{_ADDED}x_content_type_options.header_value": "X-Content-Type-Options",
     f"{_ADDED}x_frame_options.header_value": "X-Frame-Options",
 }
-_RENAMED = (
-    "x_amzn_mtls_clientcert",
-    "x_amzn_mtls_clientcert_issuer",
-    "x_amzn_mtls_clientcert_leaf",
-    "x_amzn_mtls_clientcert_serial_number",
-    "x_amzn_mtls_clientcert_subject",
-    "x_amzn_mtls_clientcert_validity",
-    "x_amzn_tls_cipher_suite",
-    "x_amzn_tls_version",
-)
+_CLIENT = "routing.http.request.x_amzn_mtls_clientcert"
+# the attribute that renames a header of a client's certificate -> what is in it, and how it is called at first
+CLIENT_HEADERS = {
+    f"{_CLIENT}.header_name": ("chain", "X-Amzn-Mtls-Clientcert"),
+    f"{_CLIENT}_issuer.header_name": ("issuer", "X-Amzn-Mtls-Clientcert-Issuer"),
+    f"{_CLIENT}_leaf.header_name": ("leaf", "X-Amzn-Mtls-Clientcert-Leaf"),
+    f"{_CLIENT}_serial_number.header_name": ("serial", "X-Amzn-Mtls-Clientcert-Serial-Number"),
+    f"{_CLIENT}_subject.header_name": ("subject", "X-Amzn-Mtls-Clientcert-Subject"),
+    f"{_CLIENT}_validity.header_name": ("validity", "X-Amzn-Mtls-Clientcert-Validity"),
+}
 TCP_LISTENER = {"tcp.idle_timeout.seconds": Attribute("350", _between(60, 6000))}
 LISTENER = {
     "routing.http.response.server.enabled": Attribute("true", _flag),
@@ -184,15 +184,9 @@ LISTENER = {
 }
 VERSION_HEADER = "routing.http.request.x_amzn_tls_version.header_name"
 CIPHER_HEADER = "routing.http.request.x_amzn_tls_cipher_suite.header_name"
-# these rename headers that only an HTTPS listener sends, some of them only where clients have certificates
-_TLS_ONLY = frozenset(f"routing.http.request.{name}.header_name" for name in _RENAMED)
-HTTPS_LISTENER = {
-    **LISTENER,
-    **{
-        key: Attribute("", _header_name, _anything if key in (VERSION_HEADER, CIPHER_HEADER) else _only(""))
-        for key in sorted(_TLS_ONLY)
-    },
-}
+# these rename headers that only an HTTPS listener sends
+_TLS_ONLY = frozenset({VERSION_HEADER, CIPHER_HEADER, *CLIENT_HEADERS})
+HTTPS_LISTENER = {**LISTENER, **{key: Attribute("", _header_name) for key in sorted(_TLS_ONLY)}}
 
 
 def defaults(table: Mapping[str, Attribute]) -> dict[str, str]:

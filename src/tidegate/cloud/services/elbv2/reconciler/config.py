@@ -11,6 +11,7 @@ from tidegate.cloud.planes.envoy import (
     Answer,
     Certificate,
     Choice,
+    Clients,
     Cluster,
     Config,
     Endpoint,
@@ -26,7 +27,7 @@ from tidegate.cloud.planes.envoy import (
     TcpListener,
     Tls,
 )
-from tidegate.cloud.services.elbv2.attributes import ADDED_HEADERS, CIPHER_HEADER, VERSION_HEADER
+from tidegate.cloud.services.elbv2.attributes import ADDED_HEADERS, CIPHER_HEADER, CLIENT_HEADERS, VERSION_HEADER
 from tidegate.cloud.services.elbv2.model import (
     BalancerRecord,
     ElbModel,
@@ -39,6 +40,7 @@ from tidegate.cloud.services.elbv2.model import (
 from tidegate.cloud.services.elbv2.plan import Member, cut_off, glob, routing
 from tidegate.cloud.services.elbv2.policies import POLICIES
 from tidegate.cloud.services.elbv2.protocols import of_network
+from tidegate.cloud.services.elbv2.trust import refused
 
 # (VPC, address, port) of a registered target -> the host and port at which this process and Envoy reach it
 Reach = Callable[[str, str, int], tuple[str, int]]
@@ -89,7 +91,7 @@ class Translation:
         clusters: dict[str, Cluster] = {}
         for (region, balancer_arn), balancer in self._model.balancers.items():
             for record in self._model.listeners_of(region, balancer_arn):
-                tls = self._tls(balancer, record)
+                tls = self._tls(region, balancer, record)
                 if record["bound"] is None or (tls is None and record["listener"].get("Certificates")):
                     continue
                 rules: list[Any] = [
@@ -127,7 +129,7 @@ class Translation:
             name=rule["Priority"],
         )
 
-    def _tls(self, balancer: BalancerRecord, record: ListenerRecord) -> Tls | None:
+    def _tls(self, region: str, balancer: BalancerRecord, record: ListenerRecord) -> Tls | None:
         """Return how a listener encrypts; None where it does not, or has no certificate to show yet."""
         listener: Any = record["listener"]
         named = [each["CertificateArn"] for each in listener.get("Certificates", ())]
@@ -148,7 +150,20 @@ class Translation:
             policy.offered_ciphers,
             protocols,
             policy.curves,
+            self._clients(region, listener.get("MutualAuthentication", {})),
         )
+
+    def _clients(self, region: str, given: Mapping[str, Any]) -> Clients | None:
+        """Return how a listener asks clients for certificates; None where it does not."""
+        if given.get("Mode", "off") == "off":
+            return None
+        store = self._model.trust_stores.get(region, given.get("TrustStoreArn", ""))
+        if store is None:
+            return Clients()
+        revoked = tuple(each["content"] for each in self._model.revoking(region, store["store"]["TrustStoreArn"]))
+        found = refused(store["bundle"], revoked)
+        expired = given["IgnoreClientCertificateExpiry"]
+        return Clients(store["bundle"], found.certificates, found.issuers, expired)
 
     def _tcp_listener(
         self, region: str, balancer: BalancerRecord, record: ListenerRecord, tls: Tls | None
@@ -191,6 +206,7 @@ class Translation:
             tls=tls,
             version_header=(own[VERSION_HEADER] or "X-Amzn-Tls-Version") if told else None,
             cipher_header=(own[CIPHER_HEADER] or "X-Amzn-Tls-Cipher-Suite") if told else None,
+            client_headers=_client_headers(own, tls),
         )
 
     def _cluster(self, region: str, group: GroupRecord) -> Cluster:
@@ -295,6 +311,15 @@ class Translation:
 
     def _targets(self, region: str, group_arn: str) -> dict[str, TargetRecord]:
         return {key[2]: record for key, record in self._model.targets_of(region, group_arn)}
+
+
+def _client_headers(attributes: Mapping[str, str], tls: Tls | None) -> tuple[tuple[str, str], ...]:
+    """Return the headers that tell of a client's certificate: the whole chain where it is only passed through."""
+    if tls is None or tls.clients is None:
+        return ()
+    through = tls.clients.authorities is None
+    headers = ((what, attributes.get(key) or name) for key, (what, name) in CLIENT_HEADERS.items())
+    return tuple((what, name) for what, name in headers if (what == "chain") is through)
 
 
 def _by_source(group: GroupRecord) -> bool:
