@@ -25,6 +25,7 @@ from tidegate.cloud.services.elbv2.reconciler import (
     BalancersReconciler,
     Find,
     InterfacesReconciler,
+    Logs,
     Metrics,
     TargetsReconciler,
 )
@@ -54,9 +55,10 @@ def add_elbv2(parts: Parts) -> None:
     interfaces = InterfacesReconciler(model, parts.calls)
     balancers = BalancersReconciler(model, envoy, loopback, parts.docker.reach, _finder(Certificates(parts.data_dir)))
     targets = TargetsReconciler(model, parts.calls, parts.clock, envoy, probes, parts.docker.reach)
+    logs = Logs(model, parts.calls, parts.clock, envoy)
     metrics = Metrics(model, parts.calls, parts.clock, envoy)
     parts.background["probes"] = probes.run
-    parts.resets.extend([envoy.reset, probes.forget_all, targets.forget_all, metrics.forget_all])
+    parts.resets.extend([envoy.reset, probes.forget_all, targets.forget_all, metrics.forget_all, logs.forget_all])
     parts.stops.append(envoy.close)
 
     parts.loop.add("elbv2.interfaces", interfaces.reconcile, keys=lambda: [key for key, _ in model.balancers.items()])
@@ -64,6 +66,9 @@ def add_elbv2(parts: Parts) -> None:
     parts.loop.add("elbv2.targets", targets.reconcile, keys=lambda: [key for key, _ in model.targets.items()])
     parts.loop.add("elbv2.metrics", metrics.reconcile, keys=lambda: [key for key, _ in model.balancers.items()])
     parts.loop.watch(model.balancers.kind, "elbv2.metrics")
+    parts.loop.add("elbv2.logs", logs.reconcile, keys=lambda: [key for key, _ in model.logs.items()])
+    parts.loop.watch(model.logs.kind, "elbv2.logs")
+    parts.loop.watch(model.balancers.kind, "elbv2.logs", lambda key: [each for each, _ in model.logs.items(*key)])
     for kind in (model.balancers, model.listeners, model.rules):
         parts.loop.watch(kind.kind, "elbv2.targets", lambda key: model.target_keys(key[0]))
     parts.loop.watch(

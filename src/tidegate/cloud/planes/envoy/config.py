@@ -33,7 +33,7 @@ class Cluster:
 
     `protocol` is what is spoken with the endpoints, `tls` whether that is encrypted (no certificate is looked at).
     For a cluster of `tcp`, `proxy_protocol` has every connection begin with the client's address (version 2), and
-    `by_source` has one client's connections go to one endpoint.
+    `by_source` has one client's connections go to one endpoint. `label` is how logs call it.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Cluster:
     tls: bool = False
     proxy_protocol: bool = False
     by_source: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,14 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Log:
+    """A file of JSON lines that several listeners may write to. `fields` stand in each of its lines."""
+
+    name: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TcpListener:
     """An address and a port, and who gets the connections that come in there. `idle` is how long nothing may be sent.
 
@@ -247,6 +256,8 @@ class Listener:
     version_header: str | None = None
     cipher_header: str | None = None
     client_headers: tuple[tuple[str, str], ...] = ()
+    request_log: Log | None = None
+    connection_log: Log | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tidegate.cloud.planes.envoy import logs
 from tidegate.cloud.planes.envoy.config import Cluster, Config, Listener, TcpListener
 from tidegate.cloud.planes.envoy.pages import FAILURES, page
 from tidegate.cloud.planes.envoy.routing import (
@@ -102,6 +103,7 @@ def cluster(each: Cluster, directory: Path) -> Document:
         **_policy(each),
         # never spread requests over unhealthy endpoints by itself: which ones get traffic is decided elsewhere
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "metadata": {"filter_metadata": {"tidegate": {"label": each.label}}},
         "circuit_breakers": {
             "thresholds": [
                 {
@@ -182,7 +184,21 @@ def listener(each: Listener | TcpListener, config: Config, directory: Path) -> D
         # two processes that listen on one port without knowing would take each other's requests
         "enable_reuse_port": False,
         "filter_chains": [{"filters": filters, **secure}],
+        **_logged(each, directory),
     }
+
+
+def _logged(each: Listener | TcpListener, directory: Path) -> Document:
+    """Return what a listener needs for its logs: the one of connections, and somebody who reads the name asked for."""
+    document: Document = {}
+    if isinstance(each, Listener) and each.connection_log is not None:
+        document["access_log"] = [logs.of_connections(each.connection_log, directory)]
+    if isinstance(each, Listener) and each.request_log is not None and each.tls is not None:
+        kind = f"{TYPE}envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+        document["listener_filters"] = [
+            {"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": kind}}
+        ]
+    return document
 
 
 def _manager(each: Listener, config: Config, directory: Path) -> Document:
@@ -208,6 +224,7 @@ def _manager(each: Listener, config: Config, directory: Path) -> Document:
         },
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "local_reply_config": {"mappers": _local_replies(config.server if each.show_server else None)},
+        "access_log": [] if each.request_log is None else [logs.of_requests(each.request_log, directory)],
         "http_filters": _filters(each, config.trace_header),
     }
 

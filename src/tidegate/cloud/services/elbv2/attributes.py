@@ -52,18 +52,23 @@ def _only(value: str) -> Callable[[str], bool]:
     return lambda given: given == value
 
 
-def _logs(prefix: str) -> dict[str, Attribute]:
+def _logs(prefix: str, *, offered: bool) -> dict[str, Attribute]:
     return {
-        f"{prefix}.s3.enabled": Attribute("false", _flag, _only("false")),
+        f"{prefix}.s3.enabled": Attribute("false", _flag, _anything if offered else _only("false")),
         f"{prefix}.s3.bucket": Attribute("", _anything),
-        f"{prefix}.s3.prefix": Attribute("", _anything),
+        f"{prefix}.s3.prefix": Attribute("", _log_prefix),
     }
 
 
+def _log_prefix(value: str) -> bool:
+    return "AWSLogs" not in value and not value.startswith("/") and not value.endswith("/")
+
+
+LOGS = ("access_logs", "connection_logs")  # those that are delivered
 BALANCER = {
-    **_logs("access_logs"),
-    **_logs("connection_logs"),
-    **_logs("health_check_logs"),
+    **_logs("access_logs", offered=True),
+    **_logs("connection_logs", offered=True),
+    **_logs("health_check_logs", offered=False),
     "client_keep_alive.seconds": Attribute("3600", _between(60, 604800)),
     "deletion_protection.enabled": Attribute("false", _flag),
     "idle_timeout.timeout_seconds": Attribute("60", _between(1, 4000)),
@@ -84,7 +89,7 @@ BALANCER = {
 
 # those of network load balancers
 NETWORK_BALANCER = {
-    **_logs("access_logs"),
+    **_logs("access_logs", offered=False),
     "deletion_protection.enabled": Attribute("false", _flag),
     # a load balancer has one address here: there is no zone that its name could be looked up in
     "dns_record.client_routing_policy": Attribute(

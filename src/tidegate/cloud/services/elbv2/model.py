@@ -105,6 +105,18 @@ class RevocationRecord(TypedDict):
     content: str
 
 
+class LogRecord(TypedDict):
+    """Where a load balancer's log is delivered, and since when (seconds since 1970) there is no more to come.
+
+    `address` is that of its node, as it stands in the names of files.
+    """
+
+    bucket: str
+    prefix: str
+    address: str
+    ended: float | None
+
+
 class DownloadRecord(TypedDict):
     """A text that can be fetched until some time."""
 
@@ -124,6 +136,7 @@ class ElbModel:
         self.targets = Collection[TargetRecord](store, "elbv2.target")
         self.trust_stores = Collection[TrustStoreRecord](store, "elbv2.trust-store")
         self.revocations = Collection[RevocationRecord](store, "elbv2.revocation")  # region, trust store's ARN, id
+        self.logs = Collection[LogRecord](store, "elbv2.log")  # region, load balancer's ARN, kind (`access_logs`)
         self.downloads = Collection[DownloadRecord](store, "elbv2.download")
 
     def listeners_of(self, region: str, balancer_arn: str) -> list[ListenerRecord]:

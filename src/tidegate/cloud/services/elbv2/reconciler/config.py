@@ -18,6 +18,7 @@ from tidegate.cloud.planes.envoy import (
     Fail,
     Forward,
     Listener,
+    Log,
     Match,
     Redirect,
     Rewrite,
@@ -126,7 +127,7 @@ class Translation:
             self._action(region, balancer_arn, rule["Actions"]),
             host=rewrites.get("host-header-rewrite"),
             url=rewrites.get("url-rewrite"),
-            name=rule["Priority"],
+            name=f"{rule['Priority']} {rule['Actions'][-1]['Type']}",
         )
 
     def _tls(self, region: str, balancer: BalancerRecord, record: ListenerRecord) -> Tls | None:
@@ -207,6 +208,8 @@ class Translation:
             version_header=(own[VERSION_HEADER] or "X-Amzn-Tls-Version") if told else None,
             cipher_header=(own[CIPHER_HEADER] or "X-Amzn-Tls-Cipher-Suite") if told else None,
             client_headers=_client_headers(own, tls),
+            request_log=_log("access_logs", balancer, record),
+            connection_log=_log("connection_logs", balancer, record),
         )
 
     def _cluster(self, region: str, group: GroupRecord) -> Cluster:
@@ -244,6 +247,7 @@ class Translation:
             tls=settings["Protocol"] in ("HTTPS", "TLS"),
             proxy_protocol=attributes.get("proxy_protocol_v2.enabled") == "true",
             by_source=network and _by_source(group),
+            label=arn,
         )
 
     def _action(self, region: str, balancer_arn: str, actions: Iterable[Mapping[str, Any]]) -> Action:
@@ -311,6 +315,27 @@ class Translation:
 
     def _targets(self, region: str, group_arn: str) -> dict[str, TargetRecord]:
         return {key[2]: record for key, record in self._model.targets_of(region, group_arn)}
+
+
+def log_name(balancer_arn: str, kind: str) -> str:
+    """Return what the log of a kind of a load balancer is called."""
+    return f"{kind}-{short_id(balancer_arn)}"
+
+
+def _log(kind: str, balancer: BalancerRecord, record: ListenerRecord) -> Log | None:
+    """Return what a listener writes of its requests or connections; None where nobody asked for it."""
+    if balancer["attributes"].get(f"{kind}.s3.enabled") != "true":
+        return None
+    listener: Any = record["listener"]
+    secure = listener["Protocol"] == "HTTPS"
+    fields = {
+        "listener": listener["ListenerArn"],
+        "port": str(listener["Port"]),
+        "port_plain": "" if secure else "true",
+        "scheme": "https" if secure else "http",
+        "certificate": listener["Certificates"][0]["CertificateArn"] if secure else "",
+    }
+    return Log(log_name(balancer["balancer"]["LoadBalancerArn"], kind), tuple(fields.items()))
 
 
 def _client_headers(attributes: Mapping[str, str], tls: Tls | None) -> tuple[tuple[str, str], ...]:
