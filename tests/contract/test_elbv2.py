@@ -478,3 +478,26 @@ def test_the_cli(cloud: Daemon, network: Network) -> None:
     cloud.aws("elbv2", "wait", "load-balancer-available", "--names", "cli")
     (found,) = cloud.aws_json("elbv2", "describe-load-balancers", "--names", "cli")["LoadBalancers"]
     assert found["State"]["Code"] == "active"
+
+
+def test_capacity_is_recorded(network: Network) -> None:
+    arn = network.balancer()["LoadBalancerArn"]
+    describe, modify = network.elb.describe_capacity_reservation, network.elb.modify_capacity_reservation
+    assert describe(LoadBalancerArn=arn)["DecreaseRequestsRemaining"] == 2
+    assert refusal(modify, LoadBalancerArn=arn)[0] == "ValidationError"
+    few = {"CapacityUnits": 99}
+    assert refusal(modify, LoadBalancerArn=arn, MinimumLoadBalancerCapacity=few)[0] == "InvalidConfigurationRequest"
+    for units, left in ((400, 2), (300, 1), (200, 0)):
+        modify(LoadBalancerArn=arn, MinimumLoadBalancerCapacity={"CapacityUnits": units})
+        shown = describe(LoadBalancerArn=arn)
+        assert (shown["MinimumLoadBalancerCapacity"], shown["DecreaseRequestsRemaining"]) == (
+            {"CapacityUnits": units},
+            left,
+        )
+        assert {each["State"]["Code"] for each in shown["CapacityReservationState"]} == {"provisioned"}
+        assert sum(each["EffectiveCapacityUnits"] for each in shown["CapacityReservationState"]) == units
+    least = {"CapacityUnits": 100}
+    assert refusal(modify, LoadBalancerArn=arn, MinimumLoadBalancerCapacity=least)[0] == (
+        "CapacityDecreaseRequestLimitExceeded"
+    )
+    assert "MinimumLoadBalancerCapacity" not in modify(LoadBalancerArn=arn, ResetCapacityReservation=True)

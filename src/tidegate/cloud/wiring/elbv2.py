@@ -7,6 +7,7 @@ from tidegate.cloud.planes.envoy import Certificate, EnvoyPlane
 from tidegate.cloud.planes.loopback import Loopback
 from tidegate.cloud.planes.probe import ProbePlane
 from tidegate.cloud.services.elbv2.api import (
+    CapacityApi,
     CertificatesApi,
     LimitsApi,
     ListenersApi,
@@ -27,6 +28,7 @@ from tidegate.cloud.services.elbv2.reconciler import (
     InterfacesReconciler,
     Logs,
     Metrics,
+    NetworkMetrics,
     TargetsReconciler,
 )
 from tidegate.cloud.services.elbv2.reconciler.balancers import EVERYTHING
@@ -45,7 +47,16 @@ def add_elbv2(parts: Parts) -> None:
         LoadBalancersApi(model, parts.calls, parts.clock, loopback),
         *(
             api(model, parts.calls, parts.clock)
-            for api in (CertificatesApi, LimitsApi, ListenersApi, RulesApi, TagsApi, TargetGroupsApi, TargetsApi)
+            for api in (
+                CapacityApi,
+                CertificatesApi,
+                LimitsApi,
+                ListenersApi,
+                RulesApi,
+                TagsApi,
+                TargetGroupsApi,
+                TargetsApi,
+            )
         ),
         prefix="elasticloadbalancing",
         coverage=COVERAGE,
@@ -57,15 +68,18 @@ def add_elbv2(parts: Parts) -> None:
     targets = TargetsReconciler(model, parts.calls, parts.clock, envoy, probes, parts.docker.reach)
     logs = Logs(model, parts.calls, parts.clock, envoy)
     metrics = Metrics(model, parts.calls, parts.clock, envoy)
+    network_metrics = NetworkMetrics(model, parts.calls, parts.clock, envoy)
     parts.background["probes"] = probes.run
     parts.resets.extend([envoy.reset, probes.forget_all, targets.forget_all, metrics.forget_all, logs.forget_all])
+    parts.resets.append(network_metrics.forget_all)
     parts.stops.append(envoy.close)
 
     parts.loop.add("elbv2.interfaces", interfaces.reconcile, keys=lambda: [key for key, _ in model.balancers.items()])
     parts.loop.add("elbv2.balancers", balancers.reconcile, keys=lambda: [EVERYTHING])
     parts.loop.add("elbv2.targets", targets.reconcile, keys=lambda: [key for key, _ in model.targets.items()])
-    parts.loop.add("elbv2.metrics", metrics.reconcile, keys=lambda: [key for key, _ in model.balancers.items()])
-    parts.loop.watch(model.balancers.kind, "elbv2.metrics")
+    for name, controller in (("elbv2.metrics", metrics), ("elbv2.network-metrics", network_metrics)):
+        parts.loop.add(name, controller.reconcile, keys=lambda: [key for key, _ in model.balancers.items()])
+        parts.loop.watch(model.balancers.kind, name)
     parts.loop.add("elbv2.logs", logs.reconcile, keys=lambda: [key for key, _ in model.logs.items()])
     parts.loop.watch(model.logs.kind, "elbv2.logs")
     parts.loop.watch(model.balancers.kind, "elbv2.logs", lambda key: [each for each, _ in model.logs.items(*key)])

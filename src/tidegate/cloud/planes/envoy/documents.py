@@ -183,6 +183,7 @@ def listener(each: Listener | TcpListener, config: Config, directory: Path) -> D
         "address": _address(each.address, each.port),
         # two processes that listen on one port without knowing would take each other's requests
         "enable_reuse_port": False,
+        "stat_prefix": each.name,
         "filter_chains": [{"filters": filters, **secure}],
         **_logged(each, directory),
     }

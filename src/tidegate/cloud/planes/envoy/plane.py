@@ -140,6 +140,21 @@ class EnvoyPlane:
             raise EnvoyError(f"Envoy does not answer: {error}") from error
         return {name.removeprefix(prefix): value for name, value in stats.items() if isinstance(value, int)}
 
+    async def flows(self, clusters: Iterable[str], listeners: Iterable[str]) -> Mapping[str, int]:
+        """Return what was counted of listeners of connections, and of handshakes; nothing where there is no Envoy.
+
+        `listener.NAME.downstream_cx_active`, `tcp.NAME.downstream_cx_rx_bytes_total`, `cluster.NAME.ssl.…`.
+        """
+        wanted = [rf"(listener|tcp)\.{re.escape(each)}\.(downstream_cx_|ssl\.)" for each in listeners]
+        wanted += [rf"cluster\.{re.escape(each)}\.ssl\." for each in clusters]
+        if not wanted or not self.is_running():
+            return {}
+        try:
+            stats = await self._admin.stats(f"^({'|'.join(wanted)})")
+        except (OSError, TimeoutError) as error:
+            raise EnvoyError(f"Envoy does not answer: {error}") from error
+        return {name: value for name, value in stats.items() if isinstance(value, int)}
+
     async def measured(self, clusters: Iterable[str], listeners: Iterable[str]) -> Measured:
         """Return what was counted of clusters and of listeners of requests; nothing where there is no Envoy."""
         names = [

@@ -23,6 +23,14 @@ class InterfaceRecord(TypedDict):
     address: str
 
 
+class CapacityRecord(TypedDict):
+    """What capacity a load balancer is to have at least (units; None: nothing reserved), and when less was wanted."""
+
+    units: int | None
+    modified: datetime
+    decreases: list[datetime]
+
+
 class BalancerRecord(TypedDict):
     """A load balancer as AWS shows it, but for its DNS name, which depends on its listeners.
 
@@ -36,6 +44,7 @@ class BalancerRecord(TypedDict):
     address: str
     reserved: int | None
     interfaces: list[InterfaceRecord]
+    capacity: NotRequired[CapacityRecord]
 
 
 class GroupRecord(TypedDict):

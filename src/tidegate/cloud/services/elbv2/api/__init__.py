@@ -1,5 +1,6 @@
 """The operations of Elastic Load Balancing, one file a noun."""
 
+from tidegate.cloud.services.elbv2.api.capacity import CapacityApi
 from tidegate.cloud.services.elbv2.api.certificates import CertificatesApi
 from tidegate.cloud.services.elbv2.api.limits import LimitsApi
 from tidegate.cloud.services.elbv2.api.listeners import ListenersApi
@@ -12,6 +13,7 @@ from tidegate.cloud.services.elbv2.api.targets import TargetsApi
 from tidegate.cloud.services.elbv2.api.trust_stores import TrustStoresApi
 
 __all__ = [
+    "CapacityApi",
     "CertificatesApi",
     "LimitsApi",
     "ListenersApi",
