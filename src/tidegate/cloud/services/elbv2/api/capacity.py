@@ -1,4 +1,4 @@
-"""Capacity reservations and resource policies.
+"""Capacity reservations.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/capacity-unit-reservation.html
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.services.elbv2.api.shared import ElbApi, arn_in, find_balancer, find_trust_store
+from tidegate.cloud.services.elbv2.api.shared import ElbApi, arn_in, find_balancer
 from tidegate.cloud.services.elbv2.model import BalancerRecord, CapacityRecord
 
 if TYPE_CHECKING:
@@ -67,15 +67,6 @@ class CapacityApi(ElbApi):
         record["capacity"] = changed
         self.model.balancers.put((region, arn), record)
         return self._shown(record)
-
-    @operation(resource=arn_in("ResourceArn"))
-    async def get_resource_policy(
-        self, context: Context, request: t.GetResourcePolicyInputTypeDef
-    ) -> Mapping[str, Any]:
-        """Raise ResourceNotFound: only a trust store that is shared has a policy, and nobody is here to share it with."""
-        arn = request["ResourceArn"]
-        find_trust_store(self.model, context.region, arn)
-        raise ServiceError("ResourceNotFound", f"The resource '{arn}' has no policy, as it is not shared")
 
     def _shown(self, record: BalancerRecord) -> dict[str, Any]:
         capacity = record.get("capacity")

@@ -116,23 +116,6 @@ class TrustStoresApi(ElbApi):
         record = find_trust_store(self.model, context.region, request["TrustStoreArn"])
         return {"Location": self._downloads.offer(record["bundle"])}
 
-    @operation(resource=arn_in("TrustStoreArn"))
-    async def delete_shared_trust_store_association(
-        self, context: Context, request: t.DeleteSharedTrustStoreAssociationInputTypeDef
-    ) -> Mapping[str, Any]:
-        """Refuse: there is one account here, and in it a trust store is not shared.
-
-        Raises DeleteAssociationSameAccount, or AssociationNotFound where `ResourceArn` does not use the trust store.
-        """
-        region, arn, resource = context.region, request["TrustStoreArn"], request["ResourceArn"]
-        find_trust_store(self.model, region, arn)
-        if resource not in {each["listener"]["LoadBalancerArn"] for each in self.model.trusting(region, arn)}:
-            raise ServiceError("AssociationNotFound", f"'{resource}' is not associated with the trust store '{arn}'")
-        raise ServiceError(
-            "DeleteAssociationSameAccount",
-            "The association cannot be deleted: the trust store and the load balancer are of the same account",
-        )
-
     async def _bundle(self, context: Context, request: Mapping[str, Any]) -> bytes:
         """Return the bundle that a request names, checked."""
         prefix = "CaCertificatesBundleS3"
