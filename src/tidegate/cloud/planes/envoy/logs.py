@@ -16,7 +16,7 @@ from tidegate.cloud.planes.envoy.config import Log
 Document = dict[str, Any]
 
 FOLDER = "logs"
-_REQUEST = {
+REQUEST = {
     "start": "%START_TIME(%s.%6f)%",  # seconds since 1970
     "duration": "%DURATION%",  # milliseconds
     "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
@@ -69,7 +69,7 @@ _CONNECTION = {
 
 def of_requests(log: Log, directory: Path) -> Document:
     """Return Envoy's log of a listener's requests; `log.fields` stand in every line as they are."""
-    return _file(log, directory, _REQUEST)
+    return _file(log, directory, REQUEST)
 
 
 def of_connections(log: Log, directory: Path) -> Document:
