@@ -181,7 +181,7 @@ def test_load_balancer_attributes(network: Network) -> None:
         "ValidationError",
         "Load balancer attribute key 'idle_timeout' is not recognized",
     )
-    assert refusal(modify, key="access_logs.s3.enabled", value="true")[0] == "NotImplemented"
+    assert refusal(modify, key="health_check_logs.s3.enabled", value="true")[0] == "NotImplemented"
     modify("deletion_protection.enabled", "true")
     assert refusal(network.elb.delete_load_balancer, LoadBalancerArn=arn)[0] == "OperationNotPermitted"
 
@@ -344,10 +344,7 @@ def test_what_is_not_offered_is_named(network: Network) -> None:
         "NotImplemented",
         "tidegate local does not offer elbv2:CreateLoadBalancer Type gateway yet",
     )
-    mutual = {"Certificates": [{"CertificateArn": certificate(network)}], "MutualAuthentication": {"Mode": "verify"}}
-    https = {"LoadBalancerArn": arn, "Protocol": "HTTPS", "Port": 443, "DefaultActions": FIXED, **mutual}
-    assert refusal(network.elb.create_listener, **https)[0] == "NotImplemented"
-    assert refusal(network.elb.describe_trust_stores)[0] == "NotImplemented"
+    assert refusal(network.elb.modify_ip_pools, LoadBalancerArn=arn, RemoveIpamPools=["ipv4"])[0] == "NotImplemented"
 
 
 def test_what_is_not_there(network: Network) -> None:

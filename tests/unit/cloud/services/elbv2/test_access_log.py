@@ -15,7 +15,8 @@ def fields(**more: Any) -> list[str]:
     """Return the fields of a request that waits for its target, with more said of it."""
     fixed = {"listener": "l", "port": "80", "port_plain": "true", "scheme": "http", "certificate": ""}
     said = {"start": "1700000000.000500", "duration": 250, "client": "10.0.0.9:4711", "connection": 1, "status": 0,
-            "received": 80, "sent": 0, "method": "GET", "protocol": "HTTP/1.1", "host": "web.test", "url": "/"}  # fmt: skip
+            "received": 80, "sent": 0, "method": "GET", "protocol": "HTTP/1.1", "host": "web.test",
+            "url": "/"}  # fmt: skip
     line = {**dict.fromkeys(REQUEST), **fixed, **said, **more}
     return shlex.split(entry(line, "app/web/50dc6c495c0c9188", ""))
 

@@ -118,9 +118,8 @@ class TrustStoresApi(ElbApi):
 
     async def _bundle(self, context: Context, request: Mapping[str, Any]) -> bytes:
         """Return the bundle that a request names, checked."""
-        prefix = "CaCertificatesBundleS3"
-        version = request.get(f"{prefix}ObjectVersion")
-        bundle = await read(self.calls, context, request[f"{prefix}Bucket"], request[f"{prefix}Key"], version)
+        bucket, key = request["CaCertificatesBundleS3Bucket"], request["CaCertificatesBundleS3Key"]
+        bundle = await read(self.calls, context, bucket, key, request.get("CaCertificatesBundleS3ObjectVersion"))
         if bundle is None:
             raise ServiceError("CaCertificatesBundleNotFound", "The specified CA certificates bundle cannot be found")
         trust.authorities(bundle)
