@@ -181,7 +181,7 @@ def test_load_balancer_attributes(network: Network) -> None:
         "ValidationError",
         "Load balancer attribute key 'idle_timeout' is not recognized",
     )
-    assert refusal(modify, key="access_logs.s3.enabled", value="true")[0] == "NotImplemented"
+    assert refusal(modify, key="health_check_logs.s3.enabled", value="true")[0] == "NotImplemented"
     modify("deletion_protection.enabled", "true")
     assert refusal(network.elb.delete_load_balancer, LoadBalancerArn=arn)[0] == "OperationNotPermitted"
 
@@ -200,7 +200,6 @@ def test_target_group_attributes(network: Network) -> None:
     assert refusal(modify, load_balancing__algorithm__type="least_outstanding_requests")[0] == (
         "InvalidConfigurationRequest"
     )
-    assert refusal(modify, stickiness__type="app_cookie")[0] == "NotImplemented"
     assert refusal(modify, proxy_protocol_v2__enabled="true") == (
         "ValidationError",
         "Target group attribute key 'proxy_protocol_v2.enabled' is not recognized",
@@ -345,10 +344,7 @@ def test_what_is_not_offered_is_named(network: Network) -> None:
         "NotImplemented",
         "tidegate local does not offer elbv2:CreateLoadBalancer Type gateway yet",
     )
-    mutual = {"Certificates": [{"CertificateArn": certificate(network)}], "MutualAuthentication": {"Mode": "verify"}}
-    https = {"LoadBalancerArn": arn, "Protocol": "HTTPS", "Port": 443, "DefaultActions": FIXED, **mutual}
-    assert refusal(network.elb.create_listener, **https)[0] == "NotImplemented"
-    assert refusal(network.elb.describe_trust_stores)[0] == "NotImplemented"
+    assert refusal(network.elb.modify_ip_pools, LoadBalancerArn=arn, RemoveIpamPools=["ipv4"])[0] == "NotImplemented"
 
 
 def test_what_is_not_there(network: Network) -> None:
@@ -479,3 +475,26 @@ def test_the_cli(cloud: Daemon, network: Network) -> None:
     cloud.aws("elbv2", "wait", "load-balancer-available", "--names", "cli")
     (found,) = cloud.aws_json("elbv2", "describe-load-balancers", "--names", "cli")["LoadBalancers"]
     assert found["State"]["Code"] == "active"
+
+
+def test_capacity_is_recorded(network: Network) -> None:
+    arn = network.balancer()["LoadBalancerArn"]
+    describe, modify = network.elb.describe_capacity_reservation, network.elb.modify_capacity_reservation
+    assert describe(LoadBalancerArn=arn)["DecreaseRequestsRemaining"] == 2
+    assert refusal(modify, LoadBalancerArn=arn)[0] == "ValidationError"
+    few = {"CapacityUnits": 99}
+    assert refusal(modify, LoadBalancerArn=arn, MinimumLoadBalancerCapacity=few)[0] == "InvalidConfigurationRequest"
+    for units, left in ((400, 2), (300, 1), (200, 0)):
+        modify(LoadBalancerArn=arn, MinimumLoadBalancerCapacity={"CapacityUnits": units})
+        shown = describe(LoadBalancerArn=arn)
+        assert (shown["MinimumLoadBalancerCapacity"], shown["DecreaseRequestsRemaining"]) == (
+            {"CapacityUnits": units},
+            left,
+        )
+        assert {each["State"]["Code"] for each in shown["CapacityReservationState"]} == {"provisioned"}
+        assert sum(each["EffectiveCapacityUnits"] for each in shown["CapacityReservationState"]) == units
+    least = {"CapacityUnits": 100}
+    assert refusal(modify, LoadBalancerArn=arn, MinimumLoadBalancerCapacity=least)[0] == (
+        "CapacityDecreaseRequestLimitExceeded"
+    )
+    assert "MinimumLoadBalancerCapacity" not in modify(LoadBalancerArn=arn, ResetCapacityReservation=True)

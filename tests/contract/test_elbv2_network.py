@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -288,3 +289,38 @@ def test_what_does_not_go_together(cloud: Daemon) -> None:
     assert elb.modify_listener_attributes(ListenerArn=listener_arn, Attributes=idle)["Attributes"] == idle
     kept = [{"Key": "preserve_client_ip.enabled", "Value": "true"}]
     assert refusal(elb.modify_target_group_attributes, TargetGroupArn=tcp, Attributes=kept)[0] == "NotImplemented"
+
+
+@pytest.mark.slow
+async def test_metrics_of_a_network_load_balancer(front: NetworkFront) -> None:
+    """What is published every 20 seconds."""
+    group = front.network.group(**TCP)
+    cloudwatch = front.cloud.client("cloudwatch")
+    balancer = {"Name": "LoadBalancer", "Value": front.arn.partition(":loadbalancer/")[2]}
+    of_group = {"Name": "TargetGroup", "Value": group.rpartition(":")[2]}
+
+    def best(name: str, *dimensions: Any, statistic: str = "Maximum") -> float:
+        now = datetime.now(UTC)
+        points = cloudwatch.get_metric_statistics(
+            Namespace="AWS/NetworkELB", MetricName=name, Dimensions=list(dimensions), Statistics=[statistic],
+            StartTime=now - timedelta(minutes=5), EndTime=now + timedelta(minutes=1), Period=3600,
+        )["Datapoints"]  # fmt: skip
+        return float(max((point[statistic] for point in points), default=0))
+
+    async with talking(echo) as targets:
+        await front.call("register_targets", TargetGroupArn=group, Targets=targets)
+        await front.listen_at(to(group), 7000)
+        await front.until_states(group, "healthy")
+        reader, writer = await front.connect()
+        writer.write(b"x" * 1000)
+        assert await reader.readexactly(1000) == b"x" * 1000
+
+        def told() -> bool:
+            return best("ProcessedBytes", balancer, statistic="Sum") >= 2000
+
+        await until(told, within=60)
+        assert best("NewFlowCount_TCP", balancer, statistic="Sum") >= 1
+        assert best("ActiveFlowCount", balancer) >= 1
+        assert best("HealthyHostCount", balancer, of_group) == 1
+        assert best("UnHealthyHostCount", balancer, of_group) == 0
+        writer.close()

@@ -327,7 +327,7 @@ async def test_a_client_stays_with_its_target(front: Front) -> None:
                 async with session.get(await front.url()) as response:
                     names.append((await response.json(content_type=None))["name"])
             assert len(set(names)) == 1
-            assert [cookie.key for cookie in session.cookie_jar] == ["AWSALB"]
+            assert [cookie.key for cookie in session.cookie_jar] == ["AWSALB", "AWSALBCORS"]
 
 
 async def test_the_idle_time_out_acts(front: Front) -> None:

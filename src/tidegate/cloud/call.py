@@ -317,10 +317,14 @@ class Calls:
         conditions = {} if via is None else {"aws:viaawsservice": "true", "aws:calledvia": via}
         return Caller(self._dispatcher, principal, region, conditions)
 
-    def as_service(self, service: str, region: str) -> Caller:
-        """Call as an AWS service itself (`ecs.amazonaws.com`): with its service-linked permissions."""
+    def as_service(self, service: str, region: str, *, source: str | None = None) -> Caller:
+        """Call as an AWS service itself (`ecs.amazonaws.com`): with its service-linked permissions.
+
+        `source` is the ARN of what the service does so for; policies of resources know it as `aws:SourceArn`.
+        """
         principal = Principal(arn=service, id=service, account=self._account, service=service)
-        return Caller(self._dispatcher, principal, region)
+        conditions = {} if source is None else {"aws:sourceaccount": self._account, "aws:sourcearn": source}
+        return Caller(self._dispatcher, principal, region, conditions)
 
     async def as_role(
         self, role_arn: str, service: str, session: str, region: str, *, source: str | None = None

@@ -69,6 +69,10 @@ class Admin:
         states = [each["error_state"] for each in configs if "error_state" in each]
         return {state["failed_configuration"]["name"]: state["details"] for state in states}
 
+    async def reopen_logs(self) -> None:
+        """Have Envoy open its logs again: what was renamed is no more written to once the file is there anew."""
+        await self._ask("POST", "/reopen_logs")
+
     async def close(self) -> None:
         """Let go of the connection."""
         session, self._session = self._session, None
@@ -76,6 +80,9 @@ class Admin:
             await session.close()
 
     async def _get(self, path: str, **query: str) -> tuple[int, str]:
+        return await self._ask("GET", path, **query)
+
+    async def _ask(self, method: str, path: str, **query: str) -> tuple[int, str]:
         import aiohttp
 
         if self._session is None:
@@ -83,7 +90,7 @@ class Admin:
                 connector=aiohttp.UnixConnector(str(self._socket)), timeout=aiohttp.ClientTimeout(_TIMEOUT)
             )
         try:
-            async with self._session.get(f"http://envoy{path}", params=query) as response:
+            async with self._session.request(method, f"http://envoy{path}", params=query) as response:
                 return response.status, await response.text()
         except aiohttp.ClientError as error:
             raise OSError(str(error)) from error

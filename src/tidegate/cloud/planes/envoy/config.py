@@ -16,11 +16,15 @@ TlsVersion = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where requests go. A draining endpoint keeps the requests that it has and gets no new one."""
+    """Where requests go. A draining endpoint keeps the requests that it has and gets no new one.
+
+    `label` is how logs call it.
+    """
 
     address: str
     port: int
     state: State = "healthy"
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Cluster:
 
     `protocol` is what is spoken with the endpoints, `tls` whether that is encrypted (no certificate is looked at).
     For a cluster of `tcp`, `proxy_protocol` has every connection begin with the client's address (version 2), and
-    `by_source` has one client's connections go to one endpoint.
+    `by_source` has one client's connections go to one endpoint. `label` is how logs call it.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Cluster:
     tls: bool = False
     proxy_protocol: bool = False
     by_source: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,17 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A cookie that leads a client to the endpoint that it had before, as long as that one is healthy."""
+    """A cookie that leads a client to the endpoint that it had before, as long as that one is healthy.
+
+    It is sent with every answer and lasts for `seconds` from the last one on; once more under `twin`, for requests
+    of other sites. With `follows` it is sent only with answers in which an endpoint sets the cookie of that name,
+    and counts only beside it.
+    """
 
     cookie: str
     seconds: int
+    twin: str | None = None
+    follows: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +90,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Stick:
-    """A cookie that leads a client to the choice that was made for it before."""
+    """A cookie that leads a client to the choice that was made for it before; `twin` as for a session."""
 
     cookie: str
     seconds: int
+    twin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +141,26 @@ Action = Forward | Answer | Fail | Redirect
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Where an expression fits, the replacement stands instead; in it `\\1` is what the first group held."""
+
+    expression: str
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """What is done with the requests that fit; of several routes the first that fits counts."""
+    """What is done with the requests that fit; of several routes the first that fits counts.
+
+    A request that is forwarded has its Host header rewritten by `host`, and its path with the query by `url`. `name`
+    is how logs call the route.
+    """
 
     match: Match
     action: Action
+    host: Rewrite | None = None
+    url: Rewrite | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +169,21 @@ class Certificate:
 
     chain: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """How clients are asked for certificates: of one of `authorities` (PEM); where these are not given, any will do.
+
+    `revoked` are those that are refused all the same: `issuer|serial`, the issuer as RFC 2253 writes it and the serial
+    in hexadecimal, or `|serial` whoever issued it; `untrusted` are issuers of which none is let in. With `expired` the
+    time of a certificate does not matter. Envoy names the authorities to clients in any case.
+    """
+
+    authorities: str | None = None
+    revoked: tuple[str, ...] = ()
+    untrusted: tuple[str, ...] = ()
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +200,15 @@ class Tls:
     ciphers: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ()
     curves: tuple[str, ...] = ()
+    clients: Clients | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A file of JSON lines that several listeners may write to. `fields` stand in each of its lines."""
+
+    name: str
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +233,10 @@ class Listener:
 
     `idle` is how long nothing may be heard of a request or a connection, `lifetime` how long a connection is used.
     `forwarded_for` says what becomes of the header X-Forwarded-For; `client_port` has the port beside the address
-    in it. `response_headers` are put over those of every response. `version_header` and `cipher_header` tell endpoints
-    how a connection is encrypted.
+    in it. The Host header goes on with the listener's port where that is no standard one and without a port where it
+    is, or with `keep_host` as it came. `response_headers` are put over those of every response. `version_header` and
+    `cipher_header` tell endpoints how a connection is encrypted, `client_headers` who the client is: pairs of `chain`,
+    `leaf`, `serial`, `issuer`, `subject` or `validity` and the header with it.
     """
 
     name: str
@@ -195,11 +249,15 @@ class Listener:
     drop_invalid_headers: bool = False
     forwarded_for: Literal["append", "preserve", "remove"] = "append"
     client_port: bool = False
+    keep_host: bool = False
     show_server: bool = True
     response_headers: tuple[tuple[str, str], ...] = ()
     tls: Tls | None = None
     version_header: str | None = None
     cipher_header: str | None = None
+    client_headers: tuple[tuple[str, str], ...] = ()
+    request_log: Log | None = None
+    connection_log: Log | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidegate.cloud.planes.envoy import documents
+from tidegate.cloud.planes.envoy import documents, routing
 from tidegate.cloud.planes.envoy.admin import Admin
 from tidegate.cloud.planes.envoy.config import Cluster, Config, Listener, TcpListener
+from tidegate.cloud.planes.envoy.logs import Pieces
 from tidegate.cloud.planes.envoy.process import Process
 
-_START_PATIENCE, _ACCEPT_PATIENCE = 20.0, 10.0  # seconds
+_START_PATIENCE, _ACCEPT_PATIENCE, _LEFT_PATIENCE = 20.0, 10.0, 2.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1  # seconds between two looks at what Envoy has accepted
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _VERSIONS = r"\.(version_text|update_rejected|update_failure)$|warming"
@@ -64,6 +65,7 @@ class EnvoyPlane:
         self._lost = lost
         self._process = Process(self._directory)
         self._admin = Admin(self._process.socket)
+        self._pieces = Pieces(self._directory)
         self._lock = asyncio.Lock()
         self._applied: Config | None = None
         self._pid: int | None = None
@@ -74,6 +76,7 @@ class EnvoyPlane:
         Without a listener there is no Envoy. Applying what is applied already costs nothing.
         """
         _check_names(config)
+        self._pieces.make_room()
         async with self._lock:
             pid = self._process.pid()
             if not config.listeners:
@@ -137,6 +140,21 @@ class EnvoyPlane:
             raise EnvoyError(f"Envoy does not answer: {error}") from error
         return {name.removeprefix(prefix): value for name, value in stats.items() if isinstance(value, int)}
 
+    async def flows(self, clusters: Iterable[str], listeners: Iterable[str]) -> Mapping[str, int]:
+        """Return what was counted of listeners of connections, and of handshakes; nothing where there is no Envoy.
+
+        `listener.NAME.downstream_cx_active`, `tcp.NAME.downstream_cx_rx_bytes_total`, `cluster.NAME.ssl.…`.
+        """
+        wanted = [rf"(listener|tcp)\.{re.escape(each)}\.(downstream_cx_|ssl\.)" for each in listeners]
+        wanted += [rf"cluster\.{re.escape(each)}\.ssl\." for each in clusters]
+        if not wanted or not self.is_running():
+            return {}
+        try:
+            stats = await self._admin.stats(f"^({'|'.join(wanted)})")
+        except (OSError, TimeoutError) as error:
+            raise EnvoyError(f"Envoy does not answer: {error}") from error
+        return {name: value for name, value in stats.items() if isinstance(value, int)}
+
     async def measured(self, clusters: Iterable[str], listeners: Iterable[str]) -> Measured:
         """Return what was counted of clusters and of listeners of requests; nothing where there is no Envoy."""
         names = [
@@ -153,6 +171,40 @@ class EnvoyPlane:
             raise EnvoyError(f"Envoy does not answer: {error}") from error
         return Measured({name: value for name, value in stats.items() if isinstance(value, int)}, times)
 
+    async def cut_log(self, name: str, mark: str) -> list[tuple[str, Path]]:
+        """Cut off what is in a log, and return all its pieces with their marks: Envoy writes to none of them any more.
+
+        Who has read a piece removes it. `mark` is new every time, and orders by time.
+        """
+        async with self._lock:
+            log = self._pieces.cut(name, mark)
+            pieces = self._pieces.of(name)
+            if not pieces or not self.is_running():
+                return pieces
+            try:
+                await self._admin.reopen_logs()
+                # a listener that is gone may still finish requests: its log comes again, if Envoy is the same
+                async with asyncio.timeout(_ACCEPT_PATIENCE if self._writes(log) else _LEFT_PATIENCE):
+                    while True:
+                        if log.exists() or not self.is_running():
+                            break
+                        await asyncio.sleep(_FIRST_PAUSE)
+            except (OSError, TimeoutError) as error:
+                if self._writes(log):
+                    raise EnvoyError(f"Envoy does not open its logs again: {error}") from error
+            return pieces
+
+    def _writes(self, log: Path) -> bool:
+        """Return whether Envoy has been told to write to a log."""
+        try:
+            return str(log) in (self._directory / "listeners.json").read_text()
+        except OSError:
+            return False
+
+    def remove_log(self, name: str) -> None:
+        """Remove a log with all its pieces: nobody wants them any more."""
+        self._pieces.remove(name)
+
     async def close(self) -> None:
         """End Envoy: the whole local cloud stops."""
         async with self._lock:
@@ -161,6 +213,7 @@ class EnvoyPlane:
     def reset(self) -> None:
         """End Envoy at once: what it served is gone."""
         self._process.end(patiently=False)
+        self._pieces.clear()
         self._applied = None
 
     def _ended(self) -> None:
@@ -322,7 +375,7 @@ def _endpoints(each: Cluster) -> str:
 
 
 def _routes(each: Listener) -> str:
-    return documents.discovery([documents.routes(each)])
+    return documents.discovery([routing.routes(each)])
 
 
 def _rejections(stats: dict[str, Any]) -> int:

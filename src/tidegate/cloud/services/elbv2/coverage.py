@@ -4,18 +4,13 @@ from tidegate.cloud.coverage import Coverage, LeftOut
 
 COVERAGE = Coverage(
     whole=True,
+    recorded={
+        "DescribeCapacityReservation ModifyCapacityReservation": "Envoy has the whole machine either way",
+    },
     left_out=(
         LeftOut(
             "there are no other accounts, and no IPAM, to share a trust store or addresses with",
             "GetResourcePolicy DeleteSharedTrustStoreAssociation ModifyIpPools",
-        ),
-        LeftOut(
-            "it is not built yet",
-            "AddTrustStoreRevocations CreateTrustStore DeleteTrustStore DescribeTrustStoreAssociations "
-            "DescribeTrustStoreRevocations DescribeTrustStores GetTrustStoreCaCertificatesBundle "
-            "GetTrustStoreRevocationContent ModifyTrustStore RemoveTrustStoreRevocations DescribeCapacityReservation "
-            "ModifyCapacityReservation",
-            concerns=True,
         ),
     ),
 )

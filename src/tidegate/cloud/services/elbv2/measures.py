@@ -51,6 +51,16 @@ class Front:
     sent: int
 
 
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """What went on at listeners of connections of one protocol."""
+
+    active: int = 0  # connections that are open now
+    new: int = 0
+    processed: int = 0  # bytes, both ways
+    failed_handshakes: int = 0  # with clients
+
+
 @dataclass(slots=True)
 class Carry:
     """What was said too much, by what it is: less is said the next time."""
@@ -110,6 +120,28 @@ def front(readings: Iterable[tuple[Reading, Reading]]) -> Front:
         received=more("downstream_cx_rx_bytes_total"),
         sent=more("downstream_cx_tx_bytes_total"),
     )
+
+
+def flows(before: Counters, now: Counters, listeners: Iterable[str]) -> Flows:
+    """Return what went on at listeners between two readings of all that was counted."""
+    found = Flows()
+    for name in listeners:
+        opened = more(before, now, f"listener.{name}.downstream_cx_total")
+        sent = [more(before, now, f"tcp.{name}.downstream_cx_{way}_bytes_total") for way in ("rx", "tx")]
+        failed = more(before, now, f"listener.{name}.ssl.connection_error")
+        found = Flows(
+            found.active + now.get(f"listener.{name}.downstream_cx_active", 0),
+            found.new + opened,
+            found.processed + sum(sent),
+            found.failed_handshakes + failed,
+        )
+    return found
+
+
+def more(before: Counters, now: Counters, name: str) -> int:
+    """Return by how much a counter grew; one that has become less began anew with another Envoy."""
+    was, value = before.get(name, 0), now.get(name, 0)
+    return value - was if value >= was else value
 
 
 def own_answers(at_front: Front, groups: Iterable[Group], fixed: frozenset[str], carry: Carry) -> dict[str, int]:

@@ -23,6 +23,14 @@ class InterfaceRecord(TypedDict):
     address: str
 
 
+class CapacityRecord(TypedDict):
+    """What capacity a load balancer is to have at least (units; None: nothing reserved), and when less was wanted."""
+
+    units: int | None
+    modified: datetime
+    decreases: list[datetime]
+
+
 class BalancerRecord(TypedDict):
     """A load balancer as AWS shows it, but for its DNS name, which depends on its listeners.
 
@@ -36,6 +44,7 @@ class BalancerRecord(TypedDict):
     address: str
     reserved: int | None
     interfaces: list[InterfaceRecord]
+    capacity: NotRequired[CapacityRecord]
 
 
 class GroupRecord(TypedDict):
@@ -89,6 +98,41 @@ class TargetRecord(TypedDict):
     routed: NotRequired[bool]
 
 
+class TrustStoreRecord(TypedDict):
+    """A trust store as AWS shows it, its bundle (PEM), and the id of the last revocation list that it was given."""
+
+    store: t.TrustStoreTypeDef
+    bundle: str
+    tags: dict[str, str]
+    last_revocation: int
+
+
+class RevocationRecord(TypedDict):
+    """A file of revocation lists as AWS shows it, and the lists (PEM)."""
+
+    revocation: t.TrustStoreRevocationTypeDef
+    content: str
+
+
+class LogRecord(TypedDict):
+    """Where a load balancer's log is delivered, and since when (seconds since 1970) there is no more to come.
+
+    `address` is that of its node, as it stands in the names of files.
+    """
+
+    bucket: str
+    prefix: str
+    address: str
+    ended: float | None
+
+
+class DownloadRecord(TypedDict):
+    """A text that can be fetched until some time."""
+
+    content: str
+    until: datetime
+
+
 class ElbModel:
     """Everything is keyed `(region, ARN)`, a target `(region, target group's ARN, "address:port")`."""
 
@@ -99,6 +143,10 @@ class ElbModel:
         self.listeners = Collection[ListenerRecord](store, "elbv2.listener")
         self.rules = Collection[RuleRecord](store, "elbv2.rule")
         self.targets = Collection[TargetRecord](store, "elbv2.target")
+        self.trust_stores = Collection[TrustStoreRecord](store, "elbv2.trust-store")
+        self.revocations = Collection[RevocationRecord](store, "elbv2.revocation")  # region, trust store's ARN, id
+        self.logs = Collection[LogRecord](store, "elbv2.log")  # region, load balancer's ARN, kind (`access_logs`)
+        self.downloads = Collection[DownloadRecord](store, "elbv2.download")
 
     def listeners_of(self, region: str, balancer_arn: str) -> list[ListenerRecord]:
         """Return a load balancer's listeners, the oldest first."""
@@ -122,6 +170,19 @@ class ElbModel:
             if group_arn in groups_in(rule["rule"]["Actions"]) and rule["listener"] in listeners:
                 return listeners[rule["listener"]]["listener"]["LoadBalancerArn"]
         return None
+
+    def trusting(self, region: str, trust_store_arn: str) -> list[ListenerRecord]:
+        """Return the listeners that verify clients with a trust store."""
+        listeners = self.listeners.values(region)
+        return [
+            each
+            for each in listeners
+            if each["listener"].get("MutualAuthentication", {}).get("TrustStoreArn") == trust_store_arn
+        ]
+
+    def revoking(self, region: str, trust_store_arn: str) -> list[RevocationRecord]:
+        """Return a trust store's revocation lists."""
+        return [each for _, each in self.revocations.items(region, trust_store_arn)]
 
     def targets_of(self, region: str, group_arn: str) -> list[tuple[Key, TargetRecord]]:
         """Return a target group's targets with their keys."""
@@ -149,6 +210,11 @@ def tags_from(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
 def short_id(arn: str) -> str:
     """Return the part of an ARN that tells it from all others of its kind."""
     return arn.rpartition("/")[2]
+
+
+def revocation_key(region: str, trust_store_arn: str, number: int) -> Key:
+    """Return the key of a revocation list; they order by their ids."""
+    return (region, trust_store_arn, f"{number:010}")
 
 
 def name_of(target: Mapping[str, Any]) -> str:

@@ -25,7 +25,9 @@ _OLD_STYLE = ("host-header", "path-pattern")  # those that may have `Values` of 
 _ONCE = ("host-header", "http-request-method", "path-pattern", "source-ip")
 _WITH_REGEX = ("host-header", "http-header", "path-pattern")
 _LONGEST = 128
+_LONGEST_REWRITE = 1024
 _MOST_VALUES = 5
+_TRANSFORMS = {"host-header-rewrite": "HostHeaderRewriteConfig", "url-rewrite": "UrlRewriteConfig"}
 _HOST = re.compile(r"[A-Za-z0-9._*?-]+")
 _PATH = re.compile(r"""[A-Za-z0-9_\-.$/~"'@:+&*?()!,;=%#\[\]|^`<>{}\\]*""")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,40}")
@@ -74,6 +76,31 @@ def checked_actions(actions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
             "You must specify exactly one action of type forward, redirect or fixed-response, and it must be the last",
         )
     return [_action(actions[0])]
+
+
+def checked_transforms(transforms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a rule's transforms; raise ValidationError.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-transforms.html
+    """
+    if len({each["Type"] for each in transforms}) < len(transforms):
+        raise _invalid("A rule can only have one transform of each type")
+    return [_transform(each) for each in transforms]
+
+
+def _transform(given: Mapping[str, Any]) -> dict[str, Any]:
+    kind = given["Type"]
+    rewrites = given.get(_TRANSFORMS[kind], {}).get("Rewrites", ())
+    if len(rewrites) != 1 or any(name in given for other, name in _TRANSFORMS.items() if other != kind):
+        raise _invalid(f"A transform of the type '{kind}' must have a '{_TRANSFORMS[kind]}' with exactly one rewrite")
+    regex, replacement = rewrites[0]["Regex"], rewrites[0]["Replace"]
+    _check_regex(regex, _LONGEST_REWRITE)
+    groups = [int(each) for each in re.findall(r"\$([0-9])", replacement)]
+    if len(replacement) > _LONGEST_REWRITE or not _is_plain(replacement) or " " in replacement:
+        raise _invalid(f"Replace value '{replacement}' is not valid")
+    if max(groups, default=0) > re.compile(regex).groups:
+        raise _invalid(f"Replace value '{replacement}' names a group that the regex value '{regex}' does not have")
+    return {"Type": kind, _TRANSFORMS[kind]: {"Rewrites": [{"Regex": regex, "Replace": replacement}]}}
 
 
 def _condition(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,13 +173,13 @@ def _is_range(text: str) -> bool:
     return "/" in text
 
 
-def _check_regex(text: str) -> None:
+def _check_regex(text: str, longest: int = _LONGEST) -> None:
     try:
         re.compile(text)
     except re.error:
         raise _invalid(f"Regex value '{text}' is not a valid regular expression") from None
     repeats = prod(max(int(least), int(most or 0), 1) for least, most in _REPEAT.findall(text))
-    if len(text) > _LONGEST or not _is_plain(text) or _NOT_RE2.search(text) or repeats > _MOST_REPEATS:
+    if len(text) > longest or not _is_plain(text) or _NOT_RE2.search(text) or repeats > _MOST_REPEATS:
         raise _invalid(f"Regex value '{text}' is not a valid regular expression")
 
 

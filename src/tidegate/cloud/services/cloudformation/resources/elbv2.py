@@ -22,6 +22,12 @@ from tidegate.cloud.services.cloudformation.resources.tags import carries
 _LONGEST_NAME = 32
 # what attributes go back to when a template does not name them any more
 _BALANCER_DEFAULTS = {
+    "access_logs.s3.bucket": "",
+    "access_logs.s3.enabled": "false",
+    "access_logs.s3.prefix": "",
+    "connection_logs.s3.bucket": "",
+    "connection_logs.s3.enabled": "false",
+    "connection_logs.s3.prefix": "",
     "client_keep_alive.seconds": "3600",
     "deletion_protection.enabled": "false",
     "idle_timeout.timeout_seconds": "60",
@@ -295,6 +301,8 @@ class Listener(_Resource):
         request = without(step.properties, "LoadBalancerArn", "Tags", self.attributes_name)
         if "SslPolicy" in before and "SslPolicy" not in request and request.get("Certificates"):
             request["SslPolicy"] = _DEFAULT_POLICY
+        if "MutualAuthentication" in before and "MutualAuthentication" not in request:
+            request["MutualAuthentication"] = {"Mode": "off"}
         await step.send("elbv2", "modify_listener", {"ListenerArn": step.physical_id, **request})
         await super().update(step, before)
 
@@ -366,12 +374,15 @@ class ListenerRule(_Resource):
         return {"RuleArn": step.physical_id, "IsDefault": False}
 
     async def update(self, step: Step, before: Properties) -> None:
-        """Change priority, conditions, actions and tags."""
+        """Change priority, conditions, actions, transforms and tags."""
         after, named = step.properties, {"RuleArn": step.physical_id}
         if changed(before, after, "Priority"):
             pair = {**named, "Priority": after["Priority"]}
             await step.send("elbv2", "set_rule_priorities", {"RulePriorities": [pair]})
-        await step.send("elbv2", "modify_rule", {**named, **only(after, "Actions", "Conditions", "Transforms")})
+        wanted = {**named, **only(after, "Actions", "Conditions", "Transforms")}
+        if before.get("Transforms") and not after.get("Transforms"):
+            wanted["ResetTransforms"] = True
+        await step.send("elbv2", "modify_rule", wanted)
         await super().update(step, before)
 
     async def delete(self, step: Step) -> None:

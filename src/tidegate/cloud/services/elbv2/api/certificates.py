@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.errors import ServiceError, not_offered
-from tidegate.cloud.services.elbv2 import policies
+from tidegate.cloud.services.elbv2 import policies, trust
 from tidegate.cloud.services.elbv2.api.shared import ElbApi, arn_in, find_listener, paged
 from tidegate.cloud.services.elbv2.model import SERVICE, ListenerRecord
 from tidegate.cloud.services.elbv2.protocols import SECURE
@@ -104,15 +104,12 @@ async def secured(
     policy = request.get("SslPolicy", present.get("SslPolicy", policies.DEFAULT))
     policies.check(policy)
     result: dict[str, Any] = {"Certificates": [{"CertificateArn": arn}], "SslPolicy": policy}
-    authentication = request.get("MutualAuthentication", {})
-    if authentication.get("Mode", "off") != "off":
-        raise not_offered(f"elbv2: MutualAuthentication Mode {authentication['Mode']}")
+    authentication = trust.checked(request, protocol, present)
+    if authentication:
+        result["MutualAuthentication"] = authentication
     if protocol == "HTTPS":
         if request.get("AlpnPolicy"):
             raise ServiceError("ValidationError", "'AlpnPolicy' cannot be specified for HTTPS listeners")
-        result["MutualAuthentication"] = {"Mode": "off"}
-    elif authentication:
-        raise ServiceError("ValidationError", "'MutualAuthentication' cannot be specified for TLS listeners")
     elif "AlpnPolicy" in request or "AlpnPolicy" in present:
         result["AlpnPolicy"] = _alpn(request.get("AlpnPolicy", present.get("AlpnPolicy")))
     return result

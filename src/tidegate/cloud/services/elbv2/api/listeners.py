@@ -14,6 +14,7 @@ from tidegate.cloud.services.elbv2.api.shared import (
     check_forwards,
     find_balancer,
     find_listener,
+    find_trust_store,
     new_tags,
     paged,
     request_tags,
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from types_boto3_elbv2 import type_defs as t
 
 # what makes two listeners of one port the same
-_COMPARED = ("Protocol", "Certificates", "SslPolicy", "AlpnPolicy")
+_COMPARED = ("Protocol", "Certificates", "SslPolicy", "AlpnPolicy", "MutualAuthentication")
+_MOST_VERIFYING = 2
 
 
 class ListenersApi(ElbApi):
@@ -53,6 +55,7 @@ class ListenersApi(ElbApi):
         given: Any = request["DefaultActions"]
         actions = checked_actions(given)
         secure = await secured(self.calls, region, protocol, request, {})
+        self._check_trust(region, arn, None, secure)
         check_forwards(self.model, region, find_balancer(self.model, region, arn), protocol, actions)
         present = self._at(region, arn, request["Port"])
         if present is not None:
@@ -114,6 +117,7 @@ class ListenersApi(ElbApi):
         record = find_listener(self.model, region, request["ListenerArn"])
         listener: Any = record["listener"]
         balancer = find_balancer(self.model, region, listener["LoadBalancerArn"])
+        self._check_trust(region, listener["LoadBalancerArn"], listener["ListenerArn"], secure)
         port = request.get("Port", listener["Port"])
         if port != listener["Port"]:
             if self._at(region, listener["LoadBalancerArn"], port) is not None:
@@ -165,6 +169,24 @@ class ListenersApi(ElbApi):
                 self.model.rules.delete(region, rule["rule"]["RuleArn"])
             self.model.listeners.delete(region, arn)
         return {}
+
+    def _check_trust(self, region: str, balancer_arn: str, listener_arn: str | None, secure: dict[str, Any]) -> None:
+        """Raise TrustStoreNotFound, or InvalidConfigurationRequest for one listener too many that verifies."""
+        given = secure.get("MutualAuthentication", {})
+        if "TrustStoreArn" not in given:
+            return
+        find_trust_store(self.model, region, given["TrustStoreArn"])
+        others = [
+            each
+            for each in self.model.listeners_of(region, balancer_arn)
+            if each["listener"]["ListenerArn"] != listener_arn
+            and each["listener"].get("MutualAuthentication", {}).get("Mode") == "verify"
+        ]
+        if len(others) >= _MOST_VERIFYING:
+            raise ServiceError(
+                "InvalidConfigurationRequest",
+                f"A load balancer has at most {_MOST_VERIFYING} listeners with the mutual authentication mode 'verify'",
+            )
 
     def _at(self, region: str, balancer_arn: str, port: int) -> ListenerRecord | None:
         listeners = self.model.listeners_of(region, balancer_arn)

@@ -17,9 +17,18 @@ from tidegate.cloud.services.elbv2.api.shared import (
     paged,
     request_tags,
 )
-from tidegate.cloud.services.elbv2.attributes import BALANCER, NETWORK_BALANCER, Attribute, changed, defaults, listed
+from tidegate.cloud.services.elbv2.attributes import (
+    BALANCER,
+    LOGS,
+    NETWORK_BALANCER,
+    Attribute,
+    changed,
+    defaults,
+    listed,
+)
+from tidegate.cloud.services.elbv2.delivery import Delivery
 from tidegate.cloud.services.elbv2.interfaces import Interfaces
-from tidegate.cloud.services.elbv2.model import SERVICE, BalancerRecord, ElbModel
+from tidegate.cloud.services.elbv2.model import SERVICE, BalancerRecord, ElbModel, LogRecord
 from tidegate.cloud.services.elbv2.plan import dns_name
 
 if TYPE_CHECKING:
@@ -82,6 +91,7 @@ class LoadBalancersApi(ElbApi):
         super().__init__(model, calls, clock)
         self._addresses = addresses
         self._interfaces = Interfaces(calls)
+        self._delivery = Delivery(calls)
 
     @operation(
         resource=lambda api, context, request: context.arn(
@@ -174,12 +184,23 @@ class LoadBalancersApi(ElbApi):
     async def modify_load_balancer_attributes(
         self, context: Context, request: t.ModifyLoadBalancerAttributesInputTypeDef
     ) -> Mapping[str, Any]:
-        """Change attributes."""
-        record = find_balancer(self.model, context.region, request["LoadBalancerArn"])
+        """Change attributes. Logs are delivered only where a test file could be left in the bucket."""
+        region, arn = context.region, request["LoadBalancerArn"]
+        record = find_balancer(self.model, region, arn)
         given: Any = request["Attributes"]
         table = _table(record["balancer"]["Type"])
+        wanted = changed("Load balancer", table, record["attributes"], given)
+        logs = {}
+        for kind in LOGS:
+            place = [wanted.get(f"{kind}.s3.{name}", "") for name in ("enabled", "bucket", "prefix")]
+            if place[0] == "true" and any(each["Key"].startswith(f"{kind}.") for each in given):
+                logs[kind] = await self._log(kind, record, *place[1:])
+        record = find_balancer(self.model, region, arn)
         record["attributes"] = changed("Load balancer", table, record["attributes"], given)
-        self._put(context.region, record)
+        with self.model.store.transaction():
+            self._put(region, record)
+            for kind, log in logs.items():
+                self.model.logs.put((region, arn, kind), log)
         return {"Attributes": listed(record["attributes"])}
 
     @operation(resource=arn_in("LoadBalancerArn"), refuse=("EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic",))
@@ -249,6 +270,13 @@ class LoadBalancersApi(ElbApi):
                 self.model.listeners.delete(region, listener_arn)
             self.model.balancers.delete(region, arn)
         return {}
+
+    async def _log(self, kind: str, record: BalancerRecord, bucket: str, prefix: str) -> LogRecord:
+        """Return where a log goes; raise InvalidConfigurationRequest for a bucket that does not take it."""
+        if not bucket:
+            raise ServiceError("InvalidConfigurationRequest", f"The value of '{kind}.s3.bucket' cannot be empty")
+        await self._delivery.check(kind, record["balancer"]["LoadBalancerArn"], bucket, prefix)
+        return {"bucket": bucket, "prefix": prefix, "address": record["address"], "ended": None}
 
     def _put(self, region: str, record: BalancerRecord) -> None:
         self.model.balancers.put((region, record["balancer"]["LoadBalancerArn"]), record)

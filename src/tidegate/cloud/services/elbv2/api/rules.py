@@ -19,7 +19,7 @@ from tidegate.cloud.services.elbv2.api.shared import (
     request_tags,
 )
 from tidegate.cloud.services.elbv2.model import ListenerRecord, RuleRecord
-from tidegate.cloud.services.elbv2.rules import checked_actions, checked_conditions
+from tidegate.cloud.services.elbv2.rules import checked_actions, checked_conditions, checked_transforms
 
 if TYPE_CHECKING:
     from types_boto3_elbv2 import type_defs as t
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class RulesApi(ElbApi):
     """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html and siblings."""
 
-    @operation(resource=arn_in("ListenerArn"), conditions=request_tags, refuse=("Transforms",))
+    @operation(resource=arn_in("ListenerArn"), conditions=request_tags)
     async def create_rule(self, context: Context, request: t.CreateRuleInputTypeDef) -> Mapping[str, Any]:
         """Create a rule under a priority that no other of the listener has."""
         region = context.region
@@ -39,6 +39,7 @@ class RulesApi(ElbApi):
         tags = new_tags(self, context, request, f"{base}/*", "CreateRule")
         given: Any = request
         conditions, actions = checked_conditions(given["Conditions"]), checked_actions(given["Actions"])
+        transforms = checked_transforms(given.get("Transforms", ()))
         self._check_forwards(region, listener, actions)
         priority = request["Priority"]
         if priority in self._priorities(region, request["ListenerArn"]):
@@ -49,6 +50,7 @@ class RulesApi(ElbApi):
             "Conditions": conditions,
             "Actions": actions,
             "IsDefault": False,
+            **({"Transforms": transforms} if transforms else {}),
         }
         new: RuleRecord = {"rule": rule, "listener": request["ListenerArn"], "tags": tags}
         self.model.rules.put((region, rule["RuleArn"]), new)
@@ -74,9 +76,9 @@ class RulesApi(ElbApi):
             rules = [every[arn] for arn in wanted]
         return paged(request, rules, _order, "Rules")
 
-    @operation(resource=arn_in("RuleArn"), refuse=("Transforms", "ResetTransforms"))
+    @operation(resource=arn_in("RuleArn"))
     async def modify_rule(self, context: Context, request: t.ModifyRuleInputTypeDef) -> Mapping[str, Any]:
-        """Change a rule's conditions or actions."""
+        """Change a rule's conditions, actions or transforms."""
         region = context.region
         record = find_rule(self.model, region, request["RuleArn"])
         given: Any = request
@@ -87,6 +89,12 @@ class RulesApi(ElbApi):
             actions = checked_actions(given["Actions"])
             self._check_forwards(region, find_listener(self.model, region, record["listener"]), actions)
             rule["Actions"] = actions
+        if given.get("ResetTransforms") and given.get("Transforms"):
+            raise ServiceError("ValidationError", "You cannot specify both 'Transforms' and 'ResetTransforms'")
+        if given.get("ResetTransforms"):
+            rule.pop("Transforms", None)
+        elif "Transforms" in given:
+            rule["Transforms"] = checked_transforms(given["Transforms"])
         self.model.rules.put((region, request["RuleArn"]), record)
         return {"Rules": [rule]}
 

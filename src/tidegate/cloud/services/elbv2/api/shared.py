@@ -15,6 +15,7 @@ from tidegate.cloud.services.elbv2.model import (
     GroupRecord,
     ListenerRecord,
     RuleRecord,
+    TrustStoreRecord,
     groups_in,
     tags_from,
 )
@@ -69,6 +70,15 @@ def find_rule(model: ElbModel, region: str, arn: str) -> RuleRecord:
     if any(each["default_rule"] == arn for each in model.listeners.values(region)):
         raise ServiceError("OperationNotPermitted", f"Default rule '{arn}' cannot be modified")
     raise ServiceError("RuleNotFound", f"Rule '{arn}' not found")
+
+
+def find_trust_store(model: ElbModel, region: str, arn: str) -> TrustStoreRecord:
+    """Return a trust store; raise ValidationError or TrustStoreNotFound."""
+    _check_arn(arn, "truststore", "trust store")
+    found = model.trust_stores.get(region, arn)
+    if found is None:
+        raise ServiceError("TrustStoreNotFound", f"Trust store '{arn}' not found")
+    return found
 
 
 def check_forwards(

@@ -1,4 +1,4 @@
-"""Tags of load balancers, target groups, listeners and rules."""
+"""Tags of load balancers, target groups, listeners, rules and trust stores."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tidegate.cloud.services.elbv2.api.shared import (
     find_balancer,
     find_group,
     find_listener,
+    find_trust_store,
     given_tags,
     request_tags,
 )
@@ -73,6 +74,8 @@ class TagsApi(ElbApi):
             return model.groups.kind, (region, arn), find_group(model, region, arn)
         if ":listener/" in arn:
             return model.listeners.kind, (region, arn), find_listener(model, region, arn)
+        if ":truststore/" in arn:
+            return model.trust_stores.kind, (region, arn), find_trust_store(model, region, arn)
         if ":listener-rule/" in arn:
             rule = model.rules.get(region, arn)
             if rule is None:

@@ -127,6 +127,12 @@ class TargetGroupsApi(ElbApi):
                 "InvalidConfigurationRequest",
                 "You cannot enable slow start with a load balancing algorithm other than round robin",
             )
+        by_app = attributes["stickiness.enabled"] == "true" and attributes["stickiness.type"] == "app_cookie"
+        if by_app and not attributes["stickiness.app_cookie.cookie_name"]:
+            raise ServiceError(
+                "InvalidConfigurationRequest",
+                "You must specify 'stickiness.app_cookie.cookie_name' for stickiness of the type 'app_cookie'",
+            )
         record["attributes"] = attributes
         self._put(context.region, record)
         return {"Attributes": listed(attributes)}

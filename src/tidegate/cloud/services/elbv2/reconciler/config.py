@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,21 +11,24 @@ from tidegate.cloud.planes.envoy import (
     Answer,
     Certificate,
     Choice,
+    Clients,
     Cluster,
     Config,
     Endpoint,
     Fail,
     Forward,
     Listener,
+    Log,
     Match,
     Redirect,
+    Rewrite,
     Route,
     Session,
     Stick,
     TcpListener,
     Tls,
 )
-from tidegate.cloud.services.elbv2.attributes import ADDED_HEADERS, CIPHER_HEADER, VERSION_HEADER
+from tidegate.cloud.services.elbv2.attributes import ADDED_HEADERS, CIPHER_HEADER, CLIENT_HEADERS, VERSION_HEADER
 from tidegate.cloud.services.elbv2.model import (
     BalancerRecord,
     ElbModel,
@@ -37,6 +41,7 @@ from tidegate.cloud.services.elbv2.model import (
 from tidegate.cloud.services.elbv2.plan import Member, cut_off, glob, routing
 from tidegate.cloud.services.elbv2.policies import POLICIES
 from tidegate.cloud.services.elbv2.protocols import of_network
+from tidegate.cloud.services.elbv2.trust import refused
 
 # (VPC, address, port) of a registered target -> the host and port at which this process and Envoy reach it
 Reach = Callable[[str, str, int], tuple[str, int]]
@@ -45,7 +50,8 @@ Find = Callable[[str], Certificate | None]
 
 _SERVER = "awselb/2.0"
 _TRACE_HEADER = "X-Amzn-Trace-Id"
-_SESSION_COOKIE, _GROUP_COOKIE = "AWSALB", "AWSALBTG"
+_SESSION_COOKIE, _GROUP_COOKIE, _APP_COOKIE = "AWSALB", "AWSALBTG", "AWSALBAPP-0"
+_CORS = "CORS"  # what the names of the cookies for requests of other sites end with
 _STATUSES = {"HTTP_301": 301, "HTTP_302": 302}
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/listener-alpn.html
 _ALPN: dict[str, tuple[str, ...]] = {
@@ -86,22 +92,20 @@ class Translation:
         clusters: dict[str, Cluster] = {}
         for (region, balancer_arn), balancer in self._model.balancers.items():
             for record in self._model.listeners_of(region, balancer_arn):
-                tls = self._tls(balancer, record)
+                tls = self._tls(region, balancer, record)
                 if record["bound"] is None or (tls is None and record["listener"].get("Certificates")):
                     continue
-                rules = [each["rule"] for each in self._model.rules_of(region, record["listener"]["ListenerArn"])]
-                routes = [
-                    *((self._match(each["Conditions"]), each["Actions"]) for each in rules),
-                    (Match(), record["listener"]["DefaultActions"]),
+                rules: list[Any] = [
+                    each["rule"] for each in self._model.rules_of(region, record["listener"]["ListenerArn"])
                 ]
+                default: Any = {"Actions": record["listener"]["DefaultActions"], "Priority": "0"}
+                routes = [*rules, default]
                 if balancer["balancer"]["Type"] == "network":
                     listeners.append(self._tcp_listener(region, balancer, record, tls))
                 else:
-                    chosen = tuple(
-                        Route(match, self._action(region, balancer_arn, actions)) for match, actions in routes
-                    )
+                    chosen = tuple(self._route(region, balancer_arn, each) for each in routes)
                     listeners.append(self._listener(balancer, record, tls, chosen))
-                for arn in sorted(arn for _, actions in routes for arn in groups_in(actions)):
+                for arn in sorted(arn for each in routes for arn in groups_in(each["Actions"])):
                     group = self._model.groups.get(region, arn)
                     if group is not None:
                         clusters[arn] = self._cluster(region, group)
@@ -112,7 +116,21 @@ class Translation:
             _TRACE_HEADER,
         )
 
-    def _tls(self, balancer: BalancerRecord, record: ListenerRecord) -> Tls | None:
+    def _route(self, region: str, balancer_arn: str, rule: Mapping[str, Any]) -> Route:
+        rewrites = {
+            each["Type"]: _rewrite(config["Rewrites"][0])
+            for each in rule.get("Transforms", ())
+            for config in (each.get("HostHeaderRewriteConfig") or each.get("UrlRewriteConfig"),)
+        }
+        return Route(
+            self._match(rule.get("Conditions", ())),
+            self._action(region, balancer_arn, rule["Actions"]),
+            host=rewrites.get("host-header-rewrite"),
+            url=rewrites.get("url-rewrite"),
+            name=f"{rule['Priority']} {rule['Actions'][-1]['Type']}",
+        )
+
+    def _tls(self, region: str, balancer: BalancerRecord, record: ListenerRecord) -> Tls | None:
         """Return how a listener encrypts; None where it does not, or has no certificate to show yet."""
         listener: Any = record["listener"]
         named = [each["CertificateArn"] for each in listener.get("Certificates", ())]
@@ -133,7 +151,20 @@ class Translation:
             policy.offered_ciphers,
             protocols,
             policy.curves,
+            self._clients(region, listener.get("MutualAuthentication", {})),
         )
+
+    def _clients(self, region: str, given: Mapping[str, Any]) -> Clients | None:
+        """Return how a listener asks clients for certificates; None where it does not."""
+        if given.get("Mode", "off") == "off":
+            return None
+        store = self._model.trust_stores.get(region, given.get("TrustStoreArn", ""))
+        if store is None:
+            return Clients()
+        revoked = tuple(each["content"] for each in self._model.revoking(region, store["store"]["TrustStoreArn"]))
+        found = refused(store["bundle"], revoked)
+        expired = given["IgnoreClientCertificateExpiry"]
+        return Clients(store["bundle"], found.certificates, found.issuers, expired)
 
     def _tcp_listener(
         self, region: str, balancer: BalancerRecord, record: ListenerRecord, tls: Tls | None
@@ -170,11 +201,15 @@ class Translation:
             drop_invalid_headers=of_balancer["routing.http.drop_invalid_header_fields.enabled"] == "true",
             forwarded_for=mode,
             client_port=of_balancer["routing.http.xff_client_port.enabled"] == "true",
+            keep_host=of_balancer["routing.http.preserve_host_header.enabled"] == "true",
             show_server=own["routing.http.response.server.enabled"] == "true",
             response_headers=tuple((name, own[key]) for key, name in ADDED_HEADERS.items() if own[key]),
             tls=tls,
             version_header=(own[VERSION_HEADER] or "X-Amzn-Tls-Version") if told else None,
             cipher_header=(own[CIPHER_HEADER] or "X-Amzn-Tls-Cipher-Suite") if told else None,
+            client_headers=_client_headers(own, tls),
+            request_log=_log("access_logs", balancer, record),
+            connection_log=_log("connection_logs", balancer, record),
         )
 
     def _cluster(self, region: str, group: GroupRecord) -> Cluster:
@@ -199,8 +234,12 @@ class Translation:
         return Cluster(
             name=cluster_name(arn),
             endpoints=tuple(
-                Endpoint(*self._reach(vpc_id, each["target"]["Id"], each["target"]["Port"]), state=traffic[name])
+                Endpoint(
+                    *self._reach(vpc_id, each["target"]["Id"], each["target"]["Port"]), state=traffic[name], label=name
+                )
                 for name, each in sorted(targets.items())
+                # the slow start of a target begins when it is here: with its first passed check, not before
+                if each["state"] != "initial" or traffic[name] == "healthy"
             ),
             algorithm=algorithms[attributes.get("load_balancing.algorithm.type", "round_robin")],
             slow_start=float(attributes.get("slow_start.duration_seconds", "0")),
@@ -208,6 +247,7 @@ class Translation:
             tls=settings["Protocol"] in ("HTTPS", "TLS"),
             proxy_protocol=attributes.get("proxy_protocol_v2.enabled") == "true",
             by_source=network and _by_source(group),
+            label=arn,
         )
 
     def _action(self, region: str, balancer_arn: str, actions: Iterable[Mapping[str, Any]]) -> Action:
@@ -243,7 +283,11 @@ class Translation:
         if weighted and all(cut_off(members_of(self._targets(region, arn))) for arn in weighted):
             return Fail(504)  # requests would wait for a connection that security groups never let through
         stickiness = config["TargetGroupStickinessConfig"]
-        stick = Stick(_GROUP_COOKIE, stickiness["DurationSeconds"]) if stickiness["Enabled"] else None
+        stick = (
+            Stick(_GROUP_COOKIE, stickiness["DurationSeconds"], _GROUP_COOKIE + _CORS)
+            if stickiness["Enabled"]
+            else None
+        )
         return Forward(tuple(choices), stick)
 
     def _match(self, conditions: Iterable[Mapping[str, Any]]) -> Match:
@@ -273,6 +317,36 @@ class Translation:
         return {key[2]: record for key, record in self._model.targets_of(region, group_arn)}
 
 
+def log_name(balancer_arn: str, kind: str) -> str:
+    """Return what the log of a kind of a load balancer is called."""
+    return f"{kind}-{short_id(balancer_arn)}"
+
+
+def _log(kind: str, balancer: BalancerRecord, record: ListenerRecord) -> Log | None:
+    """Return what a listener writes of its requests or connections; None where nobody asked for it."""
+    if balancer["attributes"].get(f"{kind}.s3.enabled") != "true":
+        return None
+    listener: Any = record["listener"]
+    secure = listener["Protocol"] == "HTTPS"
+    fields = {
+        "listener": listener["ListenerArn"],
+        "port": str(listener["Port"]),
+        "port_plain": "" if secure else "true",
+        "scheme": "https" if secure else "http",
+        "certificate": listener["Certificates"][0]["CertificateArn"] if secure else "",
+    }
+    return Log(log_name(balancer["balancer"]["LoadBalancerArn"], kind), tuple(fields.items()))
+
+
+def _client_headers(attributes: Mapping[str, str], tls: Tls | None) -> tuple[tuple[str, str], ...]:
+    """Return the headers that tell of a client's certificate: the whole chain where it is only passed through."""
+    if tls is None or tls.clients is None:
+        return ()
+    through = tls.clients.authorities is None
+    headers = ((what, attributes.get(key) or name) for key, (what, name) in CLIENT_HEADERS.items())
+    return tuple((what, name) for what, name in headers if (what == "chain") is through)
+
+
 def _by_source(group: GroupRecord) -> bool:
     return group["attributes"]["stickiness.enabled"] == "true"
 
@@ -281,7 +355,17 @@ def _session(group: GroupRecord) -> Session | None:
     attributes = group["attributes"]
     if attributes["stickiness.enabled"] != "true":
         return None
-    return Session(_SESSION_COOKIE, int(attributes["stickiness.lb_cookie.duration_seconds"]))
+    if attributes["stickiness.type"] == "app_cookie":
+        seconds = int(attributes["stickiness.app_cookie.duration_seconds"])
+        return Session(_APP_COOKIE, seconds, follows=attributes["stickiness.app_cookie.cookie_name"])
+    seconds = int(attributes["stickiness.lb_cookie.duration_seconds"])
+    return Session(_SESSION_COOKIE, seconds, _SESSION_COOKIE + _CORS)
+
+
+def _rewrite(given: Mapping[str, str]) -> Rewrite:
+    """Return a transform in RE2's words: a group is `\\1` there, where AWS has `$1`."""
+    replacement = given["Replace"].replace("\\", "\\\\")
+    return Rewrite(given["Regex"], re.sub(r"\$([0-9])", r"\\\1", replacement))
 
 
 def _any_of(config: Mapping[str, Any]) -> str:

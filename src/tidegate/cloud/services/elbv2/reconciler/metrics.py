@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from tidegate.cloud.call import Calls
+from tidegate.cloud.call import Caller, Calls
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.planes.envoy import EnvoyPlane
 from tidegate.cloud.services.elbv2.measures import Carry, Group, Reading, front, group, own_answers, split
@@ -23,6 +24,7 @@ from tidegate.cloud.store import Key
 PERIOD = 20.0  # seconds
 _MOST_VALUES = 150  # of one datum
 _NAMESPACE = "AWS/ApplicationELB"
+UNHEALTHY = ("unhealthy", "unavailable")
 
 Dimensions = Mapping[str, str]
 
@@ -94,15 +96,15 @@ class Metrics:
             states = [record["state"] for _, record in self._model.targets_of(region, arn)]
             healthy = sum(state == "healthy" for state in states)
             if states:
-                unhealthy = sum(state in ("unhealthy", "unavailable") for state in states)
-                yield _datum("HealthyHostCount", healthy, {**of_group, **whole})
-                yield _datum("UnHealthyHostCount", unhealthy, {**of_group, **whole})
+                unhealthy = sum(state in UNHEALTHY for state in states)
+                yield datum("HealthyHostCount", healthy, {**of_group, **whole})
+                yield datum("UnHealthyHostCount", unhealthy, {**of_group, **whole})
                 per_target = one.requests / (healthy or len(states))
                 for dimensions in (of_group, {**of_group, **whole}):
-                    yield _datum("RequestCountPerTarget", per_target, dimensions)
-                yield _datum("RequestCount", one.requests, {**of_group, **whole})
+                    yield datum("RequestCountPerTarget", per_target, dimensions)
+                yield datum("RequestCount", one.requests, {**of_group, **whole})
             yield from _traffic([one], {**of_group, **whole})
-        yield _datum("RequestCount", sum(each.requests for each in found.values()), whole)
+        yield datum("RequestCount", sum(each.requests for each in found.values()), whole)
         yield from _traffic(found.values(), whole)
 
     def _parts(self, key: Key) -> tuple[list[str], list[str], frozenset[str]]:
@@ -118,11 +120,14 @@ class Metrics:
         return listeners, sorted(groups_in(actions)), frozenset(fixed)
 
     async def _publish(self, region: str, data: list[dict[str, Any]]) -> None:
-        now = self._clock.now()
-        stamped = [{**each, "Timestamp": now, "StorageResolution": 1} for each in data]
-        call = self._calls.as_service(SERVICE, region)
-        for first in range(0, len(stamped), 500):
-            await call("cloudwatch", "put_metric_data", Namespace=_NAMESPACE, MetricData=stamped[first : first + 500])
+        await publish(self._calls.as_service(SERVICE, region), self._clock.now(), _NAMESPACE, data)
+
+
+async def publish(call: Caller, now: datetime, namespace: str, data: list[dict[str, Any]]) -> None:
+    """Hand data of this moment to CloudWatch."""
+    stamped = [{**each, "Timestamp": now, "StorageResolution": 1} for each in data]
+    for first in range(0, len(stamped), 500):
+        await call("cloudwatch", "put_metric_data", Namespace=namespace, MetricData=stamped[first : first + 500])
 
 
 def _traffic(groups: Iterable[Group], dimensions: Dimensions) -> Iterable[dict[str, Any]]:
@@ -145,10 +150,11 @@ def _traffic(groups: Iterable[Group], dimensions: Dimensions) -> Iterable[dict[s
 
 def _counted(name: str, count: int, dimensions: Dimensions, unit: str = "Count") -> list[dict[str, Any]]:
     """Return a count if it is more than nothing."""
-    return [_datum(name, count, dimensions, unit)] if count else []
+    return [datum(name, count, dimensions, unit)] if count else []
 
 
-def _datum(name: str, value: float, dimensions: Dimensions, unit: str = "Count") -> dict[str, Any]:
+def datum(name: str, value: float, dimensions: Dimensions, unit: str = "Count") -> dict[str, Any]:
+    """Return one value of a metric."""
     return {"MetricName": name, "Dimensions": _listed(dimensions), "Value": float(value), "Unit": unit}
 
 
