@@ -14,6 +14,7 @@ from tidegate.cloud.services.ecs.api.capacity import checked_strategy, chosen_st
 from tidegate.cloud.services.ecs.api.configuration import DEFAULTS, merged_configuration
 from tidegate.cloud.services.ecs.api.deploying import begin_deployment
 from tidegate.cloud.services.ecs.api.network import checked_network
+from tidegate.cloud.services.ecs.api.registries import check_registries
 from tidegate.cloud.services.ecs.api.shared import (
     find_active_definition,
     find_cluster,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
 
 _REFUSED = (
-    "serviceRegistries",
     "placementConstraints",
     "placementStrategy",
     "serviceConnectConfiguration",
@@ -99,13 +99,15 @@ class ServicesApi:
         balancers = [dict(each) for each in request.get("loadBalancers", [])]
         self._authorize_roles(context, balancers)
         await check_balancers(caller, definition, balancers, shifts=shifts(configuration))
+        registries = [dict(each) for each in request.get("serviceRegistries", [])]
+        await check_registries(caller, definition, registries)
         now = self._clock.now()
         service: t.ServiceTypeDef = {
             "serviceArn": context.arn("ecs", f"service/{cluster}/{name}"),
             "serviceName": name,
             "clusterArn": found["clusterArn"],
             "loadBalancers": balancers,  # type: ignore[typeddict-item]
-            "serviceRegistries": [],
+            "serviceRegistries": registries,  # type: ignore[typeddict-item]
             "status": ACTIVE,
             "desiredCount": request.get("desiredCount", 1),
             "platformVersion": request.get("platformVersion", "LATEST"),
@@ -170,6 +172,8 @@ class ServicesApi:
         given: Mapping[str, Any] = request.get("deploymentConfiguration", {})
         configuration = merged_configuration(record["service"]["deploymentConfiguration"], given)
         await check_balancers(caller, definition["definition"], balancers, shifts=shifts(configuration))
+        registries = [dict(each) for each in request.get("serviceRegistries", record["service"]["serviceRegistries"])]
+        await check_registries(caller, definition["definition"], registries)
         if request.get("enableExecuteCommand") and "taskRoleArn" not in definition["definition"]:
             raise ServiceError("InvalidParameterException", _NO_TASK_ROLE.format("updated"))
 
@@ -183,10 +187,12 @@ class ServicesApi:
             or definition_arn != current["definition"]
             or network != current["network"]
             or balancers != service["loadBalancers"]
+            or registries != service["serviceRegistries"]
             or platform != service["platformVersion"]
             or "capacityProviderStrategy" in request
         )
         service["loadBalancers"] = balancers  # type: ignore[typeddict-item]
+        service["serviceRegistries"] = registries  # type: ignore[typeddict-item]
         service["platformVersion"] = platform
         if "capacityProviderStrategy" in request:
             _use_strategy(service, request["capacityProviderStrategy"])

@@ -12,6 +12,7 @@ from typing import Any
 
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.services.ecs.containers import container_ports
+from tidegate.cloud.services.ecs.discovery import places
 from tidegate.cloud.services.ecs.history import breaker_of
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
@@ -287,6 +288,7 @@ class Step:
             record["deployment"] = deployment["id"]
             record["images"] = dict(deployment["images"])
             record["registrations"] = registrations(deployment["balancers"], alternate=deployment["alternate"])
+            record["registries"] = places(deployment.get("registries", []))
             key = task_key(record)
             self._model.tasks.put(key, record)
             self._tasks[key[2]] = record
@@ -356,6 +358,7 @@ class Step:
         service["taskDefinition"] = back["definition"]
         service["networkConfiguration"] = {"awsvpcConfiguration": back["network"]}
         service["loadBalancers"] = back["balancers"]
+        service["serviceRegistries"] = back.get("registries", [])
         if back["providers"]:
             service["capacityProviderStrategy"] = back["providers"]
             service.pop("launchType", None)

@@ -58,7 +58,7 @@ class InstancesApi:
         self._authorize_records(context, record)
         instance: InstanceRecord = {
             "id": request["InstanceId"],
-            "attributes": {key: value for key, value in attributes.items() if key != INITIAL},
+            "attributes": attributes,
             "health": attributes.get(INITIAL, "HEALTHY"),
             "creator": creator,
         }
@@ -70,6 +70,7 @@ class InstancesApi:
     ) -> Mapping[str, Any]:
         """Have an instance be found no more."""
         record = self.model.service(context.region, request["ServiceId"])
+        self._check_idle(context, record, request["InstanceId"])
         self.model.instance(context.region, request["ServiceId"], request["InstanceId"])
         self._authorize_records(context, record)
         return self._begin(context, record, request["InstanceId"], DEREGISTER_INSTANCE, {})
@@ -122,6 +123,14 @@ class InstancesApi:
     def _begin(
         self, context: Context, record: ServiceRecord, instance: str, kind: str, work: Mapping[str, Any]
     ) -> Mapping[str, Any]:
+        self._check_idle(context, record, instance)
+        service_id = record["service"]["Id"]
+        targets = {"SERVICE": service_id, "INSTANCE": instance}
+        whole = {**work, "service": service_id}
+        return {"OperationId": self.model.begin(context.region, self.clock, kind, targets, whole)}
+
+    def _check_idle(self, context: Context, record: ServiceRecord, instance: str) -> None:
+        """Raise DuplicateRequest while an operation on an instance goes on."""
         service_id = record["service"]["Id"]
         going = self.model.ongoing(context.region, _BY_INSTANCE, SERVICE=service_id, INSTANCE=instance)
         if going is not None:
@@ -130,9 +139,6 @@ class InstancesApi:
                 f"Another operation of type {going['Type']} and id {going['Id']} is in progress",
                 DuplicateOperationId=going["Id"],
             )
-        targets = {"SERVICE": service_id, "INSTANCE": instance}
-        whole = {**work, "service": service_id}
-        return {"OperationId": self.model.begin(context.region, self.clock, kind, targets, whole)}
 
     def _authorize_records(self, context: Context, record: ServiceRecord) -> None:
         """Have the caller be allowed to change the zone, where the service's instances are in it."""
