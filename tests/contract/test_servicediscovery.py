@@ -201,3 +201,35 @@ def test_a_stack_has_a_namespace_a_service_and_an_instance(cloud: Daemon, cloudm
     cloudformation.delete_stack(StackName="names")
     cloudformation.get_waiter("stack_delete_complete").wait(StackName="names", WaiterConfig=waiting)
     assert cloudmap.client.list_namespaces()["Namespaces"] == []
+
+
+def test_policies_bind_by_service_and_zone(cloud: Daemon, cloudmap: Map) -> None:
+    namespace = cloudmap.private()
+    own = cloudmap.service(namespace, "own", DnsConfig={"DnsRecords": [{"Type": "A", "TTL": 10}]})
+    other = cloudmap.service(namespace, "other")
+    iam = cloud.client("iam")
+    iam.create_user(UserName="u")
+    keys = iam.create_access_key(UserName="u")["AccessKey"]
+    keys = {"AccessKeyId": keys["AccessKeyId"], "SecretAccessKey": keys["SecretAccessKey"]}
+    client = cloud.client("servicediscovery", keys=keys, inject_host_prefix=False)
+
+    def allow(*statements: tuple[str, str]) -> None:
+        document = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": action, "Resource": arn} for action, arn in statements],
+        }
+        iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=json.dumps(document))
+
+    def put(service: str) -> Any:
+        attributes = {"AWS_INSTANCE_IPV4": "10.0.0.1"}
+        return client.register_instance(ServiceId=service, InstanceId="one", Attributes=attributes)
+
+    arn = cloudmap.client.get_service(Id=own)["Service"]["Arn"]
+    allow(("servicediscovery:RegisterInstance", arn))
+    code, why = refusal(lambda: put(own))
+    assert code == "AccessDeniedException"
+    assert "route53:ChangeResourceRecordSets" in why
+    assert "servicediscovery:RegisterInstance" in refusal(lambda: put(other))[1]
+    allow(("servicediscovery:RegisterInstance", arn), ("route53:ChangeResourceRecordSets", "*"))
+    cloudmap.done(put(own))
+    assert refusal(lambda: client.discover_instances(NamespaceName="shop.local", ServiceName="own"))[0] == code

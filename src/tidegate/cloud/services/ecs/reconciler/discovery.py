@@ -45,15 +45,24 @@ class Discovery:
 
         self._model.tasks.update(key, note)
 
-    async def deregister(self, key: Key, record: TaskRecord) -> None:
-        """Have a task be found no more."""
+    async def deregister(self, key: Key, record: TaskRecord) -> bool:
+        """Have a task be found no more; return False where that has to be tried again, a moment later."""
         for place in record.get("registries", ()):
             about = {"ServiceId": place["service"], "InstanceId": key[2]}
             try:
                 await self._caller(key)("servicediscovery", "deregister_instance", **about)
             except ServiceError as error:
+                if error.code == "DuplicateRequest":
+                    return False  # it is just being registered
                 if error.code not in _GONE:
                     raise
+
+        def note(record: TaskRecord) -> None:
+            if record.get("registries"):
+                record["registries"] = []
+
+        self._model.tasks.update(key, note)
+        return True
 
     async def reconcile(self, key: Key) -> float | None:
         """Tell Cloud Map how healthy a task is, where that has changed."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls
 from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.planes.docker.endpoint import ADDRESS
 from tidegate.cloud.planes.docker.networks import Networks
 from tidegate.cloud.planes.docker.pods import Pods
 from tidegate.cloud.planes.docker.values import ContainerError, PodSpec
@@ -18,6 +19,9 @@ from tidegate.cloud.store import Key
 
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
+
+# boto3 asks Cloud Map's DiscoverInstances of the endpoint's host with `data-` before it
+_HOSTS = {f"data-{ADDRESS}": ADDRESS}
 
 
 class TaskNetwork:
@@ -61,9 +65,8 @@ class TaskNetwork:
         address: str,
         ports: tuple[int, ...],
         group: str,
-        hosts: Mapping[str, str] | None = None,
     ) -> PodSpec:
-        """Make the pod of a task at an address of a VPC; `hosts` are further names that it knows."""
+        """Make the pod of a task at an address of a VPC."""
         caller = self._calls.as_service("ecs.amazonaws.com", key[0])
         vpcs = await caller("ec2", "describe_vpcs", VpcIds=[vpc])
         network = await self._networks.ensure(vpc, vpcs["Vpcs"][0]["CidrBlock"])
@@ -73,7 +76,7 @@ class TaskNetwork:
             address=address,
             hostname=f"ip-{address.replace('.', '-')}",
             ports=ports,
-            hosts=hosts or {},
+            hosts=_HOSTS,
             resolvers=await self._resolvers.ensure(vpc, network.gateway, network.asked, network.made),
             labels={"dev.tidegate.task": group},
         )

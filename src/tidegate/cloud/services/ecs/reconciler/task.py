@@ -48,6 +48,7 @@ _STOP_GRACE = 5  # seconds that containers get when the local cloud itself stops
 KEPT = timedelta(hours=1)  # a stopped task can be described that long
 _LOG_PATIENCE = 5.0  # seconds that a stopped task waits for its last lines
 _ELB_SESSION = "ecs-service-scheduler"
+_MOMENT = 0.1  # seconds until Cloud Map is asked again
 _WATCH = 30.0  # seconds between looks at a running task, besides the engine's notices
 _STAGES = {Phase.CREATED: Stage.CREATED, Phase.RUNNING: Stage.RUNNING, Phase.EXITED: Stage.EXITED}
 
@@ -302,7 +303,8 @@ class TaskReconciler:
 
     async def _deregister(self, key: Key, record: TaskRecord) -> float | None:
         """Take the task out of its registries and target groups, and wait until its last request has ended."""
-        await self._discovery.deregister(key, record)
+        if not await self._discovery.deregister(key, record):
+            return _MOMENT
         own = self._calls.as_service("ecs.amazonaws.com", key[0])
         waiting = False
         for each in record["registrations"] if record["registered"] else ():
