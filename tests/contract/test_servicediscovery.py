@@ -155,6 +155,41 @@ def test_lists_are_filtered_and_paged(cloudmap: Map) -> None:
     assert cloudmap.client.get_service_attributes(ServiceId=arn)["ServiceAttributes"]["Attributes"] == {"y": "2"}
 
 
+def test_what_is_there_can_be_changed(cloudmap: Map) -> None:
+    client, namespace = cloudmap.client, cloudmap.private()
+    start = {"DnsProperties": {"SOA": {"TTL": 99}}}
+    change = {"Description": "names", "Properties": start}
+    cloudmap.done(client.update_private_dns_namespace(Id=namespace, Namespace=change))
+    shown = client.get_namespace(Id=namespace)["Namespace"]
+    assert (shown["Description"], shown["Properties"]["DnsProperties"]["SOA"]) == ("names", {"TTL": 99})
+    zone = shown["Properties"]["DnsProperties"]["HostedZoneId"]
+    sets = cloudmap.route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    assert [each["TTL"] for each in sets if each["Type"] == "SOA"] == [99]
+
+    records = {"DnsRecords": [{"Type": "A", "TTL": 10}]}
+    service = cloudmap.service(namespace, DnsConfig=records, Description="old")
+    cloudmap.put(service, "one", AWS_INSTANCE_IPV4="10.0.0.1", AWS_INSTANCE_PORT="80")
+    assert (
+        client.get_instance(ServiceId=service, InstanceId="one")["Instance"]["Attributes"]["AWS_INSTANCE_PORT"] == "80"
+    )
+    both = {"DnsRecords": [{"Type": "A", "TTL": 5}, {"Type": "SRV", "TTL": 5}]}
+    cloudmap.done(client.update_service(Id=service, Service={"DnsConfig": both}))
+    assert {kind for _, kind, _ in cloudmap.records(namespace)} == {"A", "SRV"}
+    cloudmap.done(client.update_service(Id=service, Service={"Description": "new"}))
+    assert cloudmap.records(namespace) == []  # what is not given is taken away
+    assert client.get_service(Id=service)["Service"]["Description"] == "new"
+
+    http = cloudmap.http()
+    cloudmap.done(client.update_http_namespace(Id=http, Namespace={"Description": "calls"}))
+    assert client.get_namespace(Id=http)["Namespace"]["Description"] == "calls"
+    assert (
+        refusal(lambda: client.update_http_namespace(Id=namespace, Namespace={"Description": "x"}))[0] == "InvalidInput"
+    )
+    public = cloudmap.done(client.create_public_dns_namespace(Name="example.com"))["Targets"]["NAMESPACE"]
+    cloudmap.done(client.update_public_dns_namespace(Id=public, Namespace={"Description": "kept"}))
+    assert client.get_namespace(Id=public)["Namespace"]["Type"] == "DNS_PUBLIC"
+
+
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"Vpc": {"Type": "String"}},
     "Resources": {

@@ -11,6 +11,7 @@ from tidegate.cloud.services.servicediscovery.api import (
     ServicesApi,
     TagsApi,
 )
+from tidegate.cloud.services.servicediscovery.coverage import COVERAGE
 from tidegate.cloud.services.servicediscovery.model import DiscoveryModel
 from tidegate.cloud.services.servicediscovery.reconciler.operations import OperationsReconciler
 from tidegate.cloud.services.servicediscovery.reconciler.zones import Zones
@@ -30,6 +31,7 @@ def add_servicediscovery(parts: Parts) -> None:
         DiscoveryApi(model),
         OperationsApi(model),
         TagsApi(model),
+        coverage=COVERAGE,
     )
     zones = Zones(model, parts.calls)
     operations = OperationsReconciler(model, zones, parts.clock)
