@@ -93,7 +93,9 @@ class Daemon:
             "AWS_PAGER": "",
         }
 
-    def client(self, service: str, *, region: str | None = None, keys: dict[str, Any] | None = None) -> Any:
+    def client(
+        self, service: str, *, region: str | None = None, keys: dict[str, Any] | None = None, **settings: Any
+    ) -> Any:
         """A boto3 client, the administrator's or that of temporary keys (as sts answers them)."""
         keys = keys or {"AccessKeyId": self.document["access_key"], "SecretAccessKey": self.document["secret"]}
         return boto3.client(
@@ -103,7 +105,7 @@ class Daemon:
             aws_access_key_id=keys["AccessKeyId"],
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys.get("SessionToken"),
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"total_max_attempts": 1}, **settings),
         )
 
     def aws(self, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:

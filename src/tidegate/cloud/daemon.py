@@ -40,6 +40,7 @@ from tidegate.cloud.planes.certificates import Certificates
 from tidegate.cloud.planes.docker import Docker
 from tidegate.cloud.planes.docker.values import EngineError
 from tidegate.cloud.planes.envoy.process import end_envoy
+from tidegate.cloud.planes.resolver import end_resolvers
 from tidegate.cloud.reconcile import Loop
 from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
 from tidegate.cloud.services.iam.model import IamModel
@@ -260,6 +261,7 @@ def purge(data_dir: Path) -> None:
         endpoints = data_dir / ENDPOINTS_FILE
         registries = endpoints.read_text().split() if endpoints.exists() else []
         end_envoy(data_dir)
+        end_resolvers(data_dir)
         remove_builds(data_dir)
         asyncio.run(_purge(data_dir, registries))
         shutil.rmtree(data_dir)

@@ -32,6 +32,7 @@ TARGETS = {
     "CodePipeline_20150709": "codepipeline",
     "GraniteServiceVersion20100801": "cloudwatch",
     "Logs_20140328": "logs",
+    "Route53AutoNaming_v20170314": "servicediscovery",
     "TrentService": "kms",
     "com.amazonaws.codeconnections.CodeConnections_20231201": "codeconnections",
     "com.amazonaws.codestar.connections.CodeStar_connections_20191201": "codestar-connections",

@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 
+_PREFIX = "data-"
 LOOPBACK = "127.0.0.1"
 _BACKLOG = 2048
 _KEEP_ALIVE = 75  # seconds an idle connection is kept: longer than clients keep theirs
@@ -54,13 +55,15 @@ class HttpServer:
     def allows(self, host: str) -> bool:
         """Return whether a Host header names this server: loopback, or an address it was told to listen on.
 
-        Anything else is a page that had its name resolved to this machine (DNS rebinding).
+        Anything else is a page that had its name resolved to this machine (DNS rebinding). boto3 puts `data-` before
+        the host for some operations; before a bare address that is no name that anybody could own.
         """
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
         if name == "localhost" or name.endswith(".localhost") or name in self._addresses:
             return True
+        bare = name.removeprefix(_PREFIX)
         try:
-            return ipaddress.ip_address(name.strip("[]")).is_loopback
+            return bare in self._addresses or ipaddress.ip_address(bare.strip("[]")).is_loopback
         except ValueError:
             return False
 

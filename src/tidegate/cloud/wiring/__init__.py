@@ -23,6 +23,7 @@ from tidegate.cloud.wiring.parts import Parts
 from tidegate.cloud.wiring.route53 import add_route53
 from tidegate.cloud.wiring.s3 import add_s3
 from tidegate.cloud.wiring.secretsmanager import add_secretsmanager
+from tidegate.cloud.wiring.servicediscovery import add_servicediscovery
 from tidegate.cloud.wiring.sns import add_sns
 from tidegate.cloud.wiring.ssm import add_ssm
 
@@ -45,6 +46,7 @@ SERVICES = (
     add_route53,
     add_s3,
     add_secretsmanager,
+    add_servicediscovery,
     add_sns,
     add_ssm,
 )

@@ -18,6 +18,7 @@ from tidegate.cloud.services.ecs.api import (
 from tidegate.cloud.services.ecs.coverage import COVERAGE
 from tidegate.cloud.services.ecs.interruption import Interruptions
 from tidegate.cloud.services.ecs.model import DATA_CHANNEL, TASK_ENDPOINT, EcsModel, task_key_of
+from tidegate.cloud.services.ecs.reconciler.discovery import Discovery
 from tidegate.cloud.services.ecs.reconciler.endpoint import TaskEndpoint
 from tidegate.cloud.services.ecs.reconciler.events import EventReconciler
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher
@@ -72,13 +73,15 @@ def add_ecs(parts: Parts) -> None:
         parts.endpoint,
         parts.region,
     )
-    network = TaskNetwork(parts.calls, docker.pods, docker.networks)
+    network = TaskNetwork(parts.calls, docker.pods, docker.networks, docker.resolvers)
+    discovery = Discovery(model, parts.calls)
     tasks = TaskReconciler(
         model,
         parts.calls,
         parts.clock,
         docker.pods,
         network,
+        discovery,
         launcher,
         shipper,
         lambda key: parts.loop.enqueue("ecs.logs", key),
@@ -96,6 +99,8 @@ def add_ecs(parts: Parts) -> None:
     parts.loop.add("ecs.service", services.reconcile, keys=lambda: [key for key, _ in model.services.items()])
     parts.loop.add("ecs.standby", standby.reconcile, keys=standby.doubt)
     parts.loop.add("ecs.logs", shipper.reconcile, keys=model.writing_containers, workers=10_000)
+    parts.loop.add("ecs.discovery", discovery.reconcile, keys=task_keys)
+    parts.loop.watch("ecs.task", "ecs.discovery")
     parts.loop.add("ecs.sweep", tasks.sweep)
     parts.loop.add("ecs.endpoint", endpoint.open, keys=lambda: [_EVERYTHING] if model.writing_containers() else [])
     events = EventReconciler(model, parts.calls)
@@ -108,6 +113,7 @@ def add_ecs(parts: Parts) -> None:
     parts.loop.watch("ecs.task", "ecs.service", model.service_of_task)
     parts.loop.watch("ecs.service", "ecs.service")
     parts.loop.watch("ecs.service", "ecs.standby")
+    parts.loop.watch("route53.zone", "ecs.standby", lambda key: [each for each, _ in model.services.items()])
     parts.loop.watch("ecs.standby", "ecs.service", lambda key: [key[:3]])
     parts.loop.watch("cloudwatch.alarm", "ecs.service", lambda key: model.services_of_alarm(key[0], key[1]))
     parts.loop.watch("ecs.service-deployment", "ecs.service", lambda key: [key[:3]])

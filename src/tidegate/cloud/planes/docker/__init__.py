@@ -13,6 +13,7 @@ from tidegate.cloud.planes.docker.pods import Pods
 from tidegate.cloud.planes.docker.purge import purge
 from tidegate.cloud.planes.docker.reach import Reach
 from tidegate.cloud.planes.docker.terminals import Terminals
+from tidegate.cloud.planes.resolver import Resolvers
 
 
 class Docker:
@@ -27,6 +28,7 @@ class Docker:
         self.pods = Pods(self.engine, self.images, self.reach)
         self.terminals = Terminals(self.engine)
         self.endpoint = Endpoint(self.engine)
+        self.resolvers = Resolvers(data_dir)
 
     async def purge(self, registries: Iterable[str]) -> None:
         """Remove everything that was made for this local cloud; see `planes.docker.purge`."""

@@ -61,6 +61,8 @@ class Pods:
                 "EndpointsConfig": {f"tidegate-{network.name}": {"IPAMConfig": {"IPv4Address": address}}}
             },
         }
+        if spec.resolvers:
+            config["HostConfig"]["Dns"] = list(spec.resolvers)
         if ports and await self._published():
             config["ExposedPorts"] = {port: {} for port in ports}
             config["HostConfig"]["PortBindings"] = ports

@@ -88,7 +88,10 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True)
 class PodSpec:
-    """A pod: on which network, with which address there, and the ports others must reach."""
+    """A pod: on which network, with which address there, and the ports others must reach.
+
+    `resolvers` are whom it asks for names, one after the other; without any it is whom the engine thinks best.
+    """
 
     name: str
     network: str
@@ -96,6 +99,7 @@ class PodSpec:
     hostname: str
     ports: tuple[int, ...] = ()
     hosts: Mapping[str, str] = field(default_factory=dict)  # further names -> addresses
+    resolvers: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

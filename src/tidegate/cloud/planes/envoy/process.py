@@ -6,22 +6,21 @@ line: an id alone may by now be another program's.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tidegate.cloud.planes.detached import command_of, when_ended
+
 _LOG_LIMIT = 8 << 20  # bytes
 _END_PATIENCE = 5.0  # seconds
 _LONGEST_SOCKET = 100  # bytes of a path that a Unix socket can have, on every system
-_POLL = 1.0  # seconds, where the system cannot tell that a process has ended
 
 
 def end_envoy(data_dir: Path) -> None:
@@ -74,7 +73,7 @@ class Process:
             pid = int(self._pid_file.read_text())
         except (OSError, ValueError):
             return None
-        return pid if str(self._bootstrap) in _command_of(pid) else None
+        return pid if str(self._bootstrap) in command_of(pid) else None
 
     def watch(self, ended: Callable[[], None]) -> None:
         """Have `ended` called once when the process that runs now is gone. Watching one twice is nothing new."""
@@ -88,7 +87,7 @@ class Process:
             self.unwatch()
             ended()
 
-        self._stop_watching = _when_ended(pid, gone)
+        self._stop_watching = when_ended(pid, gone)
 
     def unwatch(self) -> None:
         """Stop watching."""
@@ -128,43 +127,3 @@ def _socket(directory: Path) -> Path:
         return path
     digest = hashlib.sha256(str(directory).encode()).hexdigest()[:24]
     return Path(tempfile.gettempdir()) / f"tidegate-{digest}.sock"
-
-
-def _command_of(pid: int) -> str:
-    """Return a process's command line; nothing for one that is gone, or only waits to be buried."""
-    if sys.platform == "linux":
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            return ""
-    listed = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return listed.stdout
-
-
-def _when_ended(pid: int, ended: Callable[[], None]) -> Callable[[], None]:
-    """Call `ended` when a process is gone; return what calls it off."""
-    loop = asyncio.get_running_loop()
-    if sys.platform == "linux":
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            handle = loop.call_soon(ended)
-            return handle.cancel
-        loop.add_reader(descriptor, ended)
-
-        def forget() -> None:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
-
-        return forget
-
-    timer: list[asyncio.TimerHandle] = []
-
-    def look() -> None:
-        if _command_of(pid):
-            timer[:] = [loop.call_later(_POLL, look)]
-        else:
-            ended()
-
-    timer.append(loop.call_later(_POLL, look))
-    return lambda: timer[0].cancel()

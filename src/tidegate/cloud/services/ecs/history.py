@@ -75,6 +75,7 @@ def new_revision(
         "platformVersion": deployment["platform_version"],
         "platformFamily": "Linux",
         "loadBalancers": deployment["balancers"],
+        "serviceRegistries": deployment.get("registries", []),
         "networkConfiguration": {"awsvpcConfiguration": deployment["network"]},
         "containerImages": [
             {"containerName": each["name"], "image": each["image"]} for each in definition["containerDefinitions"]

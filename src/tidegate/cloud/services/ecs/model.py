@@ -90,6 +90,7 @@ class DeploymentRecord(TypedDict):
     arrived_at: NotRequired[datetime]  # when all its tasks, and no others, served for the first time
     images: dict[str, str]
     balancers: list[t.LoadBalancerTypeDef]
+    registries: NotRequired[list[t.ServiceRegistryTypeDef]]
     providers: list[t.CapacityProviderStrategyItemTypeDef]
     alternate: bool
     traffic: float
@@ -192,6 +193,14 @@ class Registration(TypedDict):
     role: NotRequired[str]  # as which it is registered, where the service names one
 
 
+class RegistryPlace(TypedDict):
+    """A task's place in a service of Cloud Map (its ARN), and how healthy Cloud Map was `told` that it is."""
+
+    service: str
+    port: NotRequired[int]
+    told: NotRequired[str]
+
+
 class TaskRecord(TypedDict):
     """A task, whose it is, and where it is registered.
 
@@ -211,6 +220,7 @@ class TaskRecord(TypedDict):
     secret: NotRequired[str]  # what its containers prove with that they are its own
     images: dict[str, str]  # container -> digest to use instead of the tag
     registrations: list[Registration]
+    registries: NotRequired[list[RegistryPlace]]
     registered: bool
     draining: bool
     counted: bool
@@ -225,6 +235,8 @@ class StandbyRecord(TypedDict):
     network: t.AwsVpcConfigurationOutputTypeDef
     ports: list[int]
     interface: NotRequired[str]
+    vpc: NotRequired[str]
+    resolves: NotRequired[bool]  # whether it asks the VPC's own resolver for names
 
 
 class EcsModel:

@@ -1,1 +1,1 @@
-"""Route 53: hosted zones and records, kept as they are told; nothing asks this machine for names."""
+"""Route 53: hosted zones and records. Private zones resolve in the tasks of their VPCs; public ones are kept."""

@@ -28,6 +28,7 @@ from tidegate.cloud.services.cloudformation.resources import (
     route53,
     s3,
     secretsmanager,
+    servicediscovery,
     sns,
     ssm,
 )
@@ -36,7 +37,7 @@ from tidegate.cloud.services.cloudformation.resources.handler import Handler
 _FILES = (
     acm, autoscaling, cloudformation, cloudwatch, codebuild, codecommit, codeconnections, codepipeline, ec2_acls,
     ec2_gateways, ec2_network, ec2_security, ecr, ecs, elbv2, events, iam, iam_policies, kms, logs, route53, s3,
-    secretsmanager, sns, ssm,
+    secretsmanager, servicediscovery, sns, ssm,
 )  # fmt: skip
 
 HANDLERS: Mapping[str, Handler] = {handler.type: handler for each in _FILES for handler in each.HANDLERS}

@@ -36,6 +36,7 @@ _SERVICE_DEFAULTS: Properties = {
     "LoadBalancers": [],
     "PlatformVersion": "LATEST",
     "PropagateTags": "NONE",
+    "ServiceRegistries": [],
 }
 _DEPLOYMENT_DEFAULTS: Properties = {
     "Alarms": {"AlarmNames": [], "Enable": False, "Rollback": False},

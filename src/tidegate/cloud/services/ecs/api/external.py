@@ -19,6 +19,7 @@ _OF_TASK_SETS = {
     "platformVersion": "PlatformVersion",
     "networkConfiguration": "NetworkConfiguration",
     "loadBalancers": "LoadBalancers",
+    "serviceRegistries": "ServiceRegistries",
 }
 
 

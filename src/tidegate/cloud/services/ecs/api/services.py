@@ -15,6 +15,7 @@ from tidegate.cloud.services.ecs.api.configuration import DEFAULTS, merged_confi
 from tidegate.cloud.services.ecs.api.deploying import begin_deployment
 from tidegate.cloud.services.ecs.api.external import check_external, check_external_update
 from tidegate.cloud.services.ecs.api.network import checked_network
+from tidegate.cloud.services.ecs.api.registries import check_registries
 from tidegate.cloud.services.ecs.api.shared import (
     check_executable,
     check_fargate,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
 
 _REFUSED = (
-    "serviceRegistries",
     "placementConstraints",
     "placementStrategy",
     "serviceConnectConfiguration",
@@ -122,7 +122,10 @@ class ServicesApi:
         balancers: Any = [dict(each) for each in request.get("loadBalancers", [])]
         self._authorize_roles(context, balancers)
         await check_balancers(caller, definition, balancers, shifts=shifts(service["deploymentConfiguration"]))
+        registries: Any = [dict(each) for each in request.get("serviceRegistries", [])]
+        await check_registries(caller, definition, registries)
         service["loadBalancers"] = balancers
+        service["serviceRegistries"] = registries
         service["platformVersion"] = request.get("platformVersion", "LATEST")
         service["platformFamily"] = "Linux"
         if strategy:
@@ -202,6 +205,8 @@ class ServicesApi:
         given: Mapping[str, Any] = request.get("deploymentConfiguration", {})
         configuration = merged_configuration(record["service"]["deploymentConfiguration"], given)
         await check_balancers(caller, definition["definition"], balancers, shifts=shifts(configuration))
+        registries = [dict(each) for each in request.get("serviceRegistries", record["service"]["serviceRegistries"])]
+        await check_registries(caller, definition["definition"], registries)
         if request.get("enableExecuteCommand"):
             check_executable(definition["definition"], "updated")
         checked_platform(request)
@@ -216,10 +221,12 @@ class ServicesApi:
             or definition_arn != current["definition"]
             or network != current["network"]
             or balancers != service["loadBalancers"]
+            or registries != service["serviceRegistries"]
             or platform != service["platformVersion"]
             or "capacityProviderStrategy" in request
         )
         service["loadBalancers"] = balancers  # type: ignore[typeddict-item]
+        service["serviceRegistries"] = registries  # type: ignore[typeddict-item]
         service["platformVersion"] = platform
         if "capacityProviderStrategy" in request:
             _use_strategy(service, request["capacityProviderStrategy"])

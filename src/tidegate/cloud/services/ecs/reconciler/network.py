@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls
 from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.planes.docker.endpoint import ADDRESS
 from tidegate.cloud.planes.docker.networks import Networks
 from tidegate.cloud.planes.docker.pods import Pods
 from tidegate.cloud.planes.docker.values import ContainerError, PodSpec
+from tidegate.cloud.planes.resolver import Resolvers
 from tidegate.cloud.services.ecs.model import pod_name
 from tidegate.cloud.services.ecs.reconciler.launch import TaskFailedError
 from tidegate.cloud.store import Key
@@ -18,14 +20,22 @@ from tidegate.cloud.store import Key
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
 
+# boto3 asks Cloud Map's DiscoverInstances of the endpoint's host with `data-` before it
+_HOSTS = {f"data-{ADDRESS}": ADDRESS}
+
 
 class TaskNetwork:
     """Gives tasks their networks, and takes them back. Everything can be asked twice."""
 
-    def __init__(self, calls: Calls, pods: Pods, networks: Networks) -> None:
+    def __init__(self, calls: Calls, pods: Pods, networks: Networks, resolvers: Resolvers) -> None:
         self._calls = calls
         self._pods = pods
         self._networks = networks
+        self._resolvers = resolvers
+
+    def resolves(self, vpc: str) -> bool:
+        """Return whether a VPC has names of its own, which its tasks ask a resolver for."""
+        return self._resolvers.knows(vpc)
 
     async def interface(self, region: str, arn: str, network: t.AwsVpcConfigurationOutputTypeDef) -> Mapping[str, Any]:
         """Return a task's network interface (EC2's NetworkInterface), made now where it has none yet."""
@@ -48,7 +58,14 @@ class TaskNetwork:
             ) from error
         return interface
 
-    async def create(self, key: Key, vpc: str, address: str, ports: tuple[int, ...], group: str) -> PodSpec:
+    async def create(
+        self,
+        key: Key,
+        vpc: str,
+        address: str,
+        ports: tuple[int, ...],
+        group: str,
+    ) -> PodSpec:
         """Make the pod of a task at an address of a VPC."""
         caller = self._calls.as_service("ecs.amazonaws.com", key[0])
         vpcs = await caller("ec2", "describe_vpcs", VpcIds=[vpc])
@@ -59,6 +76,8 @@ class TaskNetwork:
             address=address,
             hostname=f"ip-{address.replace('.', '-')}",
             ports=ports,
+            hosts=_HOSTS,
+            resolvers=await self._resolvers.ensure(vpc, network.gateway, network.asked, network.made),
             labels={"dev.tidegate.task": group},
         )
         with _failures():

@@ -63,7 +63,8 @@ class StandbyReconciler:
         fitting: list[Key] = []
         for at, record in self._model.standby.items(*key):
             fits = (record["network"], record["ports"]) == (wanted.network, wanted.ports)
-            if fits and record["state"] != CLOSING and len(fitting) < wanted.number:
+            stale = "vpc" in record and self._network.resolves(record["vpc"]) is not record.get("resolves", False)
+            if fits and not stale and record["state"] != CLOSING and len(fitting) < wanted.number:
                 fitting.append(at)
             else:
                 await self._close(at)
@@ -111,10 +112,14 @@ class StandbyReconciler:
 
         def opened(record: StandbyRecord) -> None:
             record["interface"] = interface["NetworkInterfaceId"]
+            record["vpc"] = interface["VpcId"]
+            record["resolves"] = record.get("resolves", False) or resolves
             if record["state"] == OPENING:
                 record["state"] = OPEN
 
+        resolves = False
         if await self._pods.states(pod_name(task)) is None:
+            resolves = self._network.resolves(interface["VpcId"])
             spec = await self._network.create(
                 task, interface["VpcId"], interface["PrivateIpAddress"], tuple(record["ports"]), f"service:{name}"
             )

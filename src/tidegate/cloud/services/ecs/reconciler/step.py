@@ -195,6 +195,7 @@ class Step(Tending):
         service["taskDefinition"] = back["definition"]
         service["networkConfiguration"] = {"awsvpcConfiguration": back["network"]}
         service["loadBalancers"] = back["balancers"]
+        service["serviceRegistries"] = back.get("registries", [])
         if back["providers"]:
             service["capacityProviderStrategy"] = back["providers"]
             service.pop("launchType", None)

@@ -33,6 +33,7 @@ from tidegate.cloud.services.ecs.model import (
     TaskRecord,
     pod_name,
 )
+from tidegate.cloud.services.ecs.reconciler.discovery import Discovery
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher, TaskFailedError
 from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
 from tidegate.cloud.services.ecs.reconciler.network import TaskNetwork
@@ -48,6 +49,7 @@ KEPT = timedelta(hours=1)  # a stopped task can be described that long
 _LOG_PATIENCE = 5.0  # seconds that a stopped task waits for its last lines
 _ELB_SESSION = "ecs-service-scheduler"
 _LEAST = 0.05  # seconds between two looks for the sake of time alone
+_MOMENT = 0.1  # seconds until Cloud Map is asked again
 _WATCH = 30.0  # seconds between looks at a running task, besides the engine's notices
 _STAGES = {Phase.CREATED: Stage.CREATED, Phase.RUNNING: Stage.RUNNING, Phase.EXITED: Stage.EXITED}
 
@@ -62,6 +64,7 @@ class TaskReconciler:
         clock: Clock,
         pods: Pods,
         network: TaskNetwork,
+        discovery: Discovery,
         launcher: Launcher,
         shipper: LogShipper,
         follow: Callable[[Key], None],
@@ -72,6 +75,7 @@ class TaskReconciler:
         self._clock = clock
         self._pods = pods
         self._network = network
+        self._discovery = discovery
         self._launcher = launcher
         self._shipper = shipper
         self._follow = follow
@@ -243,7 +247,7 @@ class TaskReconciler:
         await self._launcher.create(key, record, definition, containers, images)
 
     async def _activate(self, key: Key, record: TaskRecord) -> float | None:
-        """Register the task with its target groups: from now on it is running."""
+        """Register the task with its target groups and service registries: from now on it is running."""
         for each in record["registrations"]:
             target = {"Id": record["address"], "Port": each["port"]}
             try:
@@ -254,6 +258,7 @@ class TaskReconciler:
                     f"Task failed to register targets in (target-group {each['target_group']}) with "
                     f"(error {error.message})"
                 ) from error
+        await self._discovery.register(key, record)
         now = self._clock.now()
 
         def running(record: TaskRecord) -> None:
@@ -305,7 +310,9 @@ class TaskReconciler:
         return None
 
     async def _deregister(self, key: Key, record: TaskRecord) -> float | None:
-        """Take the task out of its target groups, and wait until its last request has ended."""
+        """Take the task out of its registries and target groups, and wait until its last request has ended."""
+        if not await self._discovery.deregister(key, record):
+            return _MOMENT
         own = self._calls.as_service("ecs.amazonaws.com", key[0])
         waiting = False
         for each in record["registrations"] if record["registered"] else ():

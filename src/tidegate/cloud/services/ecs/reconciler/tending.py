@@ -11,6 +11,7 @@ from typing import Any
 
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.services.ecs.containers import container_ports
+from tidegate.cloud.services.ecs.discovery import places
 from tidegate.cloud.services.ecs.model import (
     IN_PROGRESS,
     MOST_EVENTS,
@@ -176,6 +177,7 @@ class Tending:
             record["deployment"] = deployment["id"]
             record["images"] = dict(deployment["images"])
             record["registrations"] = registrations(deployment["balancers"], alternate=deployment["alternate"])
+            record["registries"] = places(deployment.get("registries", []))
             key = task_key(record)
             self._model.tasks.put(key, record)
             self._tasks[key[2]] = record

@@ -1,0 +1,1 @@
+"""Makes private zones resolve."""
