@@ -15,6 +15,7 @@ from tidegate.cloud.services.ecs.api.configuration import DEFAULTS, merged_confi
 from tidegate.cloud.services.ecs.api.deploying import begin_deployment
 from tidegate.cloud.services.ecs.api.network import checked_network
 from tidegate.cloud.services.ecs.api.shared import (
+    authorize_tags,
     find_active_definition,
     find_cluster,
     find_service,
@@ -98,6 +99,7 @@ class ServicesApi:
         network = await checked_network(caller, request.get("networkConfiguration"))
         balancers = [dict(each) for each in request.get("loadBalancers", [])]
         self._authorize_roles(context, balancers)
+        authorize_tags(self._calls, context, f"service/{cluster}/{name}", request)
         await check_balancers(caller, definition, balancers, shifts=shifts(configuration))
         now = self._clock.now()
         service: t.ServiceTypeDef = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.call import Context
+from tidegate.cloud.call import Calls, Context
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.ecs.model import (
     ACTIVE,
@@ -20,6 +20,23 @@ from tidegate.cloud.services.ecs.model import (
 
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
+
+
+def authorize_tags(calls: Calls, context: Context, resource: str, request: Mapping[str, Any]) -> None:
+    """Raise unless a resource that is being made (a service, a task, a revision) may be given its tags.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
+    """
+    tags = request.get("tags", [])
+    if not tags:
+        return
+    operations = {"task-definition": "RegisterTaskDefinition", "service": "CreateService", "task": "RunTask"}
+    keys = {
+        "ecs:CreateAction": operations[resource.partition("/")[0]],
+        "aws:TagKeys": [tag["key"] for tag in tags],
+        **{f"aws:RequestTag/{tag['key']}": tag.get("value", "") for tag in tags},
+    }
+    calls.authorize(context, "ecs:TagResource", context.arn("ecs", resource), keys)
 
 
 def find_cluster(model: EcsModel, context: Context, name: str | None) -> ClusterRecord:

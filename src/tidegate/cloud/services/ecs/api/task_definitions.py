@@ -10,7 +10,7 @@ from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
-from tidegate.cloud.services.ecs.api.shared import definition_arn, find_definition
+from tidegate.cloud.services.ecs.api.shared import authorize_tags, definition_arn, find_definition
 from tidegate.cloud.services.ecs.definition import check, completed, is_for_fargate
 from tidegate.cloud.services.ecs.model import ACTIVE, INACTIVE, EcsModel, TaskDefinitionRecord, is_live, resource_id
 
@@ -78,6 +78,7 @@ class TaskDefinitionsApi:
         for role in (request.get("taskRoleArn"), request.get("executionRoleArn")):
             if role is not None:
                 self._authorize_role(context, role)
+        authorize_tags(self._calls, context, f"task-definition/{family}:*", request)
         revision = (self.model.revisions.get(context.region, family) or 0) + 1
         definition: t.TaskDefinitionTypeDef = {
             "taskDefinitionArn": context.arn("ecs", f"task-definition/{family}:{revision}"),

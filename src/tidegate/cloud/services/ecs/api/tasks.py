@@ -12,6 +12,7 @@ from tidegate.cloud.paging import page
 from tidegate.cloud.services.ecs.api.capacity import chosen_strategy
 from tidegate.cloud.services.ecs.api.network import checked_network
 from tidegate.cloud.services.ecs.api.shared import (
+    authorize_tags,
     definition_arn,
     find_active_definition,
     find_cluster,
@@ -86,9 +87,11 @@ class TasksApi:
                     "InvalidParameterException",
                     f"Override for container named {override.get('name')} is not a container in the TaskDefinition.",
                 )
-        for role in (overrides.get("taskRoleArn"), overrides.get("executionRoleArn")):
+        task_role = overrides.get("taskRoleArn") or definition.get("taskRoleArn")
+        for role in (task_role, overrides.get("executionRoleArn") or definition.get("executionRoleArn")):
             if role is not None:
                 self._calls.authorize(context, "iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
+        authorize_tags(self._calls, context, f"task/{cluster}/*", request)
         executable = request.get("enableExecuteCommand", False)
         if executable and not (overrides.get("taskRoleArn") or definition.get("taskRoleArn")):
             raise ServiceError("InvalidParameterException", _NO_TASK_ROLE)
