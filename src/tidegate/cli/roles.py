@@ -1,10 +1,11 @@
-"""`tidegate doctor --roles`: the roles of the templates, proven on a local cloud that is made for it and thrown away."""
+"""`tidegate doctor --roles`: the roles of the templates, proven on a local cloud of their own, thrown away after."""
 
 from __future__ import annotations
 
 import os
 import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,16 @@ from tidegate.deploy.errors import UserError
 
 if TYPE_CHECKING:
     from tidegate.deploy.progress import Progress
-    from tidegate.judge.roles import Proof
+    from tidegate.judge.roles import Proof, Right
 
 
-def prove_roles(folder: Path, environment: str, progress: Progress) -> Proof:
-    """Return the proof of the roles of a folder's manifest; raise `UserError` where it cannot be rehearsed."""
+def prove_roles(
+    folder: Path, environment: str, progress: Progress, chosen: Callable[[Right], bool] = lambda right: True
+) -> Proof:
+    """Return the proof of the roles of a folder's manifest; raise `UserError` where it cannot be rehearsed.
+
+    Only the rights that are `chosen` are taken away.
+    """
     from tidegate.cli.local import DEFAULT_ACCOUNT, DEFAULT_REGION, remove, start_detached
     from tidegate.deploy.rehearsal import Rehearsal, copy_of
     from tidegate.deploy.repository import Repository
@@ -39,7 +45,7 @@ def prove_roles(folder: Path, environment: str, progress: Progress) -> Proof:
                 raise UserError(what, why, next_step)
             text = (repository.root / FILE_NAME).read_text()
             rehearsal = Rehearsal(text, environment, copy, os.environ, data_dir, progress)
-            return RoleProof(rehearsal, cloud, progress).run(manifest)
+            return RoleProof(rehearsal, cloud, progress).run(manifest, chosen)
         finally:
             remove(data_dir)
 

@@ -144,7 +144,8 @@ class Executions:
         provider = failed["input"]["actionTypeId"]["provider"]
         if provider == "CodeBuild" and result.get("externalExecutionId"):
             build = self.project.home.client("codebuild").batch_get_builds(ids=[result["externalExecutionId"]])
-            if build["builds"]:
+            # one that goes on, or that went well, is not what failed
+            if build["builds"] and build["builds"][0]["buildStatus"] not in ("IN_PROGRESS", "SUCCEEDED"):
                 return Builds(self.project).failure(build["builds"][0], title)
         if provider == "ECS":
             configuration = failed["input"].get("configuration", {})

@@ -1,4 +1,4 @@
-"""A rehearsal: a manifest on a local cloud of its own, from a copy of the repository. The user's own are not touched."""
+"""A rehearsal: a manifest on a local cloud of its own, from a copy of the repository."""
 
 from __future__ import annotations
 
@@ -52,6 +52,9 @@ class Rehearsal:
         self._commits = 0
         self._sessions: dict[str | None, Session] = {}
         document = rehearsed(yaml.safe_load(text))
+        if environment != LOCAL and environment not in document.get("environments", {}):
+            why = "it is in another region or account than its pipeline, which cannot be rehearsed on one machine"
+            raise UserError(f"environment {environment}", why, "name one that is where the pipeline is with --env")
         draft = parse(yaml.safe_dump(document), environment)
         _give_source(document, draft.app, self._session(draft.home_of(environment).region))
         self._text = yaml.safe_dump(document, sort_keys=False)

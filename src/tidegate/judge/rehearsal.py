@@ -1,13 +1,13 @@
 """A manifest as it is rehearsed on one machine: what its roles may do stays, what takes time or is elsewhere goes.
 
-Networks, domains, alarms, counts and waiting times appear in no role. Another account is one more than there is: what
-its stages need is named, not rehearsed.
+Networks, domains, alarms, counts and waiting times appear in no role. The local cloud has one account, and pipelines
+that stay in their region: what stages elsewhere need is named, not rehearsed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tidegate.manifest import Manifest
@@ -23,25 +23,32 @@ def rehearsed(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document of a manifest (tidegate.yml as YAML reads it) for a rehearsal."""
     copy: dict[str, Any] = json.loads(json.dumps(document))
     copy["services"] = {name: _service(each or {}) for name, each in copy["services"].items()}
-    accounts = {
-        name for name, each in (copy.get("environments") or {}).items() if (each or {}).get("account") is not None
-    }
     pipeline = copy.get("pipeline") or {}
-    home = pipeline.pop("account", None)
+    stages = [each if isinstance(each, str) else each["environment"] for each in pipeline.get("stages") or []]
+    given = {name: each or {} for name, each in (copy.get("environments") or {}).items()}
+    elsewhere = _elsewhere(given, stages, pipeline)
+    pipeline.pop("account", None)
     pipeline.pop("image", None)
-    environments = {
-        name: _environment(each or {})
-        for name, each in (copy.get("environments") or {}).items()
-        if name not in accounts or (each or {}).get("account") == home
-    }
+    environments = {name: _environment(each) for name, each in given.items() if name not in elsewhere}
     if environments or "environments" in copy:
         copy["environments"] = environments
     if "stages" in pipeline:
-        stages = [each if isinstance(each, str) else each["environment"] for each in pipeline["stages"]]
-        pipeline["stages"] = [each for each in stages if each in environments]
+        pipeline["stages"] = [each for each in stages if each not in elsewhere]
     if pipeline:
         copy["pipeline"] = pipeline
     return copy
+
+
+def _elsewhere(
+    environments: Mapping[str, Mapping[str, Any]], stages: Sequence[str], pipeline: Mapping[str, Any]
+) -> set[str]:
+    """Return the stages that are in another region or account than their pipeline."""
+    if not stages:
+        return set()
+    home = pipeline.get("region") or environments.get(stages[0], {}).get("region")
+    account = pipeline.get("account")
+    found = [(name, environments.get(name, {})) for name in stages]
+    return {name for name, each in found if each.get("region", home) != home or each.get("account", account) != account}
 
 
 def actions(manifest: Manifest, environment: str) -> set[tuple[str, str]]:

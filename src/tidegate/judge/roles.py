@@ -187,8 +187,8 @@ class Removal:
 
     @property
     def proven(self) -> bool:
-        """Return whether the right is needed: what fails without it names it, or its lack is one that is borne."""
-        return self.named or bool(self.denial and kept(self.right, BORNE))
+        """Return whether the right is needed: denied, it is named by what failed, or its lack is borne."""
+        return bool(self.denial) and (self.named or kept(self.right, BORNE) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ def told(proof: Proof) -> list[str]:
         lines.append(f"· kept, not used here: {right.where}: {why}")
     for right, why in proof.borne:
         lines.append(f"· borne: {right.where}: {why}")
-    lines += [f"· not rehearsed, for it needs another account: {each}" for each in proof.elsewhere]
+    lines += [f"· not rehearsed, for it needs another region or account: {each}" for each in proof.elsewhere]
     roles = len({each.role.arn for each in proof.rights})
     return [
         *lines,

@@ -147,7 +147,7 @@ class Launcher:
         return image
 
     async def _may_download(self, record: TaskRecord, name: str) -> None:
-        """Raise unless the execution role may have an image's layers: Fargate has none of them, other than this engine.
+        """Raise unless the execution role may have an image: Fargate asks for all of it, this engine for what it lacks.
 
         https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html
         """
@@ -157,7 +157,8 @@ class Launcher:
         try:
             session = await self._roles.execution(record)
             arn = f"arn:aws:ecr:{region}:{session.principal.account}:repository/{repository}"
-            session.authorize("ecr:GetDownloadUrlForLayer", arn)
+            for action in ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
+                session.authorize(action, arn)
         except ServiceError as error:
             raise ImageError(f"failed to copy: httpReadSeeker: failed open: {error.message}") from error
 
