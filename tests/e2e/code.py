@@ -21,6 +21,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     def log_message(self, form, *args):
         pass
+print("started", flush=True)
 if os.environ.get("PORT"):
     server = http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())

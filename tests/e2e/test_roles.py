@@ -1,7 +1,7 @@
 """The proof of the roles that the templates make: every statement of every manifest, each action taken away in turn.
 
 The manifests that it takes are the fewest that have every statement together; which those are is computed. Only what
-needs a second account or region is left out, and named. It prints its figures: `pytest -m slow -s tests/e2e/test_roles.py`.
+needs a second account or region is left out, and named. It prints its figures with `pytest -s`.
 """
 
 from __future__ import annotations

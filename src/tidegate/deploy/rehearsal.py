@@ -98,7 +98,7 @@ class Rehearsal:
         for reference in _references(project.manifest, project.environment):
             found = secret(reference)
             if found.store == "ssm":
-                ssm.put_parameter(Name=found.name, Value=_VALUE, Type="SecureString", Overwrite=True)
+                ssm.put_parameter(Name=f"/{found.name}", Value=_VALUE, Type="SecureString", Overwrite=True)
             else:
                 keys.setdefault(found.name, {}).update({found.key: _VALUE} if found.key else {})
         for name, value in keys.items():

@@ -107,6 +107,20 @@ UNUSED = (
         frozenset({_BUILD}),
         "the last image gives its layers to a build; a build on this machine has them already",
     ),
+    Kept(
+        "s3:GetObject",
+        frozenset({_BUILD}),
+        "AWS lists it for a source in S3; a build that is told the version asks for s3:GetObjectVersion",
+    ),
+    Kept("logs:PutLogEvents", frozenset({_EXECUTION}), "a container that writes nothing does not use it"),
+    *(
+        Kept(
+            f"elasticloadbalancing:Describe{noun}",
+            frozenset({_SHIFT}),
+            "AWS's own policy for this role has it; ECS of the local cloud looks by itself, and only changes by the role",
+        )
+        for noun in ("Listeners", "Rules", "TargetGroups", "TargetHealth")
+    ),
 )
 # a lack of these is borne: it is seen in the denial, not in the pipeline
 BORNE = (
