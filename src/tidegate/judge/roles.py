@@ -117,7 +117,7 @@ UNUSED = (
         Kept(
             f"elasticloadbalancing:Describe{noun}",
             frozenset({_SHIFT}),
-            "AWS's own policy for this role has it; ECS of the local cloud looks by itself, and only changes by the role",
+            "AWS's own policy for this role has it; the local cloud's ECS looks by itself, and changes by the role",
         )
         for noun in ("Listeners", "Rules", "TargetGroups", "TargetHealth")
     ),
