@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tidegate.cli.context import AsJson, Env, Folder, Profile, Region, load_manifest
-from tidegate.cli.output import say, show_json
+from tidegate.cli.output import say, show_json, stopped
 from tidegate.cli.progress import Lines, make_progress
 from tidegate.deploy.errors import UserError
 
@@ -55,6 +55,9 @@ def doctor(
     from tidegate.judge.finding import ordered
 
     if roles:
+        if region is not None or profile is not None:
+            why = "it makes a local cloud of its own, and asks no account"
+            raise UserError("doctor --roles", why, "the same command without --region and --profile")
         _prove(folder, environment, as_json=as_json)
         return
     progress: Lines | Screen = _Quiet() if as_json or not sys.stdout.isatty() else make_progress()
@@ -80,6 +83,8 @@ def _prove(folder: Path, environment: str, *, as_json: bool) -> None:
     progress: Lines | Screen = _Quiet() if as_json else make_progress()
     try:
         proof = prove_roles(folder, environment, progress)
+    except KeyboardInterrupt:
+        raise stopped() from None
     finally:
         progress.close()
     if as_json:

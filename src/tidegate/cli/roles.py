@@ -36,8 +36,9 @@ def prove_roles(
     with tempfile.TemporaryDirectory(prefix="tidegate-roles-") as scratch:
         data_dir = Path(scratch) / "cloud"
         copy = copy_of(repository, Path(scratch) / "code", os.environ)
-        cloud = start_detached(data_dir, _free_port(), place.account or DEFAULT_ACCOUNT, place.region or DEFAULT_REGION)
         try:
+            account, region = place.account or DEFAULT_ACCOUNT, place.region or DEFAULT_REGION
+            cloud = start_detached(data_dir, _free_port(), account, region)
             fault = cloud.engine_fault()
             if fault:
                 what, _, rest = fault.partition(": ")

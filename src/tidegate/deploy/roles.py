@@ -22,6 +22,7 @@ from tidegate.judge.roles import (
     Right,
     Role,
     denied,
+    expanded,
     is_wild,
     rights,
     used,
@@ -52,7 +53,9 @@ class RoleProof:
         self._attempts.all()
         roles = list(self._roles())
         every = rights(roles)
-        found = used(every, self.accesses())
+        accesses = self.accesses()
+        found = used(every, accesses)
+        wild = {each: expanded(each, accesses) for each in every if is_wild(each)}
         taken = [each for each in every if each in found and not is_wild(each) and chosen(each)]
         removals = []
         for number, right in enumerate(taken, 1):
@@ -62,7 +65,7 @@ class RoleProof:
             self._progress.done(title, f"{right.where} {_OUTCOMES[removals[-1].proven]}", Pace.now() - began)
         if removals:
             self._attempts.all()  # every role is as it was
-        return Proof(every, frozenset(found), removals, self._elsewhere(manifest))
+        return Proof(every, frozenset(found), removals, self._elsewhere(manifest), wild)
 
     def _elsewhere(self, manifest: Manifest) -> list[str]:
         """Return what roles of a manifest may do that is no part of its rehearsal."""

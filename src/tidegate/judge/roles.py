@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 _WILD = frozenset("*?")
@@ -160,6 +161,19 @@ def is_wild(right: Right) -> bool:
     return bool(_WILD & set(right.action))
 
 
+def expanded(right: Right, accesses: Iterable[Access]) -> list[str]:
+    """Return the actions for which a right that stands for several was used."""
+    place = (right.role.arn, right.policy, right.statement)
+    return sorted(
+        {
+            each.action
+            for each in accesses
+            if (each.role, each.policy, each.statement) == place
+            and fnmatchcase(each.action.lower(), right.action.lower())
+        }
+    )
+
+
 def used(every: Sequence[Right], accesses: Iterable[Access]) -> set[Right]:
     """Return the rights that let a role do something."""
     found = {
@@ -213,6 +227,7 @@ class Proof:
     used: frozenset[Right]
     removals: Sequence[Removal]
     elsewhere: Sequence[str] = ()  # rights of the manifest that cannot be rehearsed on one machine
+    wild: Mapping[Right, Sequence[str]] = field(default_factory=dict)  # what those that stand for several were used for
 
     @property
     def statements(self) -> int:
@@ -254,7 +269,10 @@ class Proof:
             "statements": self.statements,
             "actions": len(self.rights),
             "used": len(self.used),
-            "superfluous": [each.document for each in self.superfluous],
+            "superfluous": [
+                {**each.document, **({"instead": list(self.wild[each])} if each in self.wild else {})}
+                for each in self.superfluous
+            ],
             "kept": [{**right.document, "why": why} for right, why in self.kept],
             "removals": [
                 {**each.right.document, "failed": each.failed, "named": each.named, "text": each.text or each.denial}
@@ -268,7 +286,11 @@ class Proof:
 
 def told(proof: Proof) -> list[str]:
     """Return a proof as lines for people."""
-    lines = [f"! superfluous: {each.where}" for each in proof.superfluous]
+    lines = [
+        f"! superfluous: {each.where}"
+        + (f", of which is used: {', '.join(proof.wild[each]) or 'nothing'}" if each in proof.wild else "")
+        for each in proof.superfluous
+    ]
     for each in proof.unproven:
         what = f"fails, but does not name it: {each.text}" if each.failed else "does not fail"
         lines.append(f"! without {each.right.where}: {what}")

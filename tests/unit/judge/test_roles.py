@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.manifests import MANIFESTS
-from tidegate.judge.roles import BORNE, UNUSED, Access, Proof, Removal, Right, Role, denied, rights, told, used, without
+from tidegate.judge.roles import (
+    BORNE,
+    UNUSED,
+    Access,
+    Proof,
+    Removal,
+    Right,
+    Role,
+    denied,
+    expanded,
+    rights,
+    told,
+    used,
+    without,
+)
 from tidegate.manifest import parse
 from tidegate.template.stacks import all_stacks
 
@@ -60,6 +75,8 @@ def test_an_action_of_another_statement_is_another_right() -> None:
 def test_what_stands_for_several_actions_is_superfluous_even_if_used() -> None:
     (right,) = rights([role("s3:Get*")])
     assert Proof([right], frozenset({right}), []).superfluous == [right]
+    seen = [replace(access(right), action=each) for each in ("s3:GetObject", "s3:PutObject")]
+    assert expanded(right, seen) == ["s3:GetObject"]
 
 
 def test_what_a_table_keeps_is_not_superfluous() -> None:
