@@ -67,7 +67,7 @@ class Attempts:
 
     def all(self) -> None:
         """Run everything once; raise `UserError` where something of it fails."""
-        failed = self._push(lambda: None)
+        failed = self._push(lambda: None) or self._build(self._rehearsal.projects[0])
         for project in self._rehearsal.projects:
             for name, service in project.manifest.services_in(project.environment).items():
                 if service.exec:

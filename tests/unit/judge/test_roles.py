@@ -28,7 +28,7 @@ from tidegate.judge.roles import (
 from tidegate.manifest import parse
 from tidegate.template.stacks import all_stacks
 
-ACTIONS = st.lists(st.sampled_from(["s3:GetObject", "s3:PutObject", "ecr:PutImage"]), min_size=1, unique=True)
+ACTIONS = st.lists(st.sampled_from(["s3:ListBucket", "s3:PutObject", "ecr:PutImage"]), min_size=1, unique=True)
 
 
 def role(*statements: Any, title: str = "BuildRole") -> Role:
