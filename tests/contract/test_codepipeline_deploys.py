@@ -145,6 +145,8 @@ def test_a_missing_permission_is_named(cloud: Daemon, fargate: Fargate) -> None:
         "ecs:RegisterTaskDefinition",
         "iam:PassRole",
         "ecs:UpdateService",
+        "ecs:ListTasks",
+        "ecs:DescribeTasks",
     ):
         code, said = failure(cloud, identity)
         assert (code, f"is not authorized to perform: {needed} on resource" in said) == ("PermissionError", True), said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from typing import Any
 
 import pytest
@@ -73,6 +74,46 @@ def test_inline_and_attached_policies_allow_and_an_explicit_deny_wins(cloud: Dae
     admin.put_role_policy(RoleName="worker", PolicyName="no", PolicyDocument=policy("Deny", "iam:Delete*"))
     with pytest.raises(ClientError, match="with an explicit deny in an identity-based policy"):
         worker.delete_user(UserName="other")
+
+
+def accesses(cloud: Daemon, role: str) -> list[Any]:
+    """Return what the daemon has written down of a role, without times."""
+    url = f"{cloud.endpoint}/_tidegate/accesses?role=arn:aws:iam::{ACCOUNT}:role/{role}"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {cloud.document['token']}"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        found: list[Any] = json.load(response)["accesses"]
+    return [{key: value for key, value in each.items() if key not in ("last", "role")} for each in found]
+
+
+def test_which_statement_let_a_role_do_what_is_written_down_until_the_policy_changes(cloud: Daemon) -> None:
+    admin, keys = cloud.client("iam"), assume(cloud, "recorded")
+    recorded = cloud.client("iam", keys=keys)
+    users = f"arn:aws:iam::{ACCOUNT}:user/rec-*"
+    document = json.loads(policy("Allow", "iam:ListUsers"))
+    document["Statement"].append({"Effect": "Allow", "Action": "iam:*User", "Resource": users})
+    admin.put_role_policy(RoleName="recorded", PolicyName="users", PolicyDocument=json.dumps(document))
+    for name in ("rec-a", "rec-b"):
+        recorded.create_user(UserName=name)
+    with pytest.raises(ClientError):
+        recorded.create_user(UserName="other")
+    denial, allowed = accesses(cloud, "recorded")
+    assert allowed == {
+        "policy": "users",
+        "statement": 1,
+        "action": "iam:CreateUser",
+        "granted": users,
+        "resource": f"arn:aws:iam::{ACCOUNT}:user/rec-a",
+    }
+    assert denial["action"] == "iam:CreateUser"
+    assert denial["resource"] == f"arn:aws:iam::{ACCOUNT}:user/other"
+    assert "is not authorized to perform: iam:CreateUser" in denial["why"]
+    admin.put_role_policy(RoleName="recorded", PolicyName="users", PolicyDocument=json.dumps(document))
+    assert allowed in accesses(cloud, "recorded")  # the same text
+    admin.put_role_policy(RoleName="recorded", PolicyName="users", PolicyDocument=policy("Allow", "iam:ListUsers"))
+    assert [each["action"] for each in accesses(cloud, "recorded") if "policy" in each] == []
+    admin.delete_role_policy(RoleName="recorded", PolicyName="users")
+    admin.delete_role(RoleName="recorded")
+    assert accesses(cloud, "recorded") == []
 
 
 def test_conditions(cloud: Daemon) -> None:

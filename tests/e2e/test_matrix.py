@@ -19,35 +19,13 @@ import pytest
 import yaml
 
 from tests.e2e.app import App, leftovers, sentence
+from tests.e2e.code import BASE, write_code
 from tests.manifests import MANIFESTS
 
 pytestmark = pytest.mark.matrix
 
 REGION = "eu-west-1"
 ELSEWHERE = {"accounts", "accounts-and-regions"}  # they need a second account
-_BASE = "tidegate/python:3.11"
-_SERVER = """
-import http.server, os, signal, sys, threading, time
-if os.environ.get("CRASH"):
-    sys.exit("this version cannot start")
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        body = os.environ.get("ADDED", "first").encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, form, *args):
-        pass
-if os.environ.get("PORT"):
-    server = http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler)
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-    server.serve_forever()
-else:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    signal.pause()
-"""
 
 
 class Shop(App):
@@ -62,7 +40,7 @@ class Shop(App):
         self.manifest = self._prepared(MANIFESTS[name])
         self.place = next(iter(self.manifest.get("environments", {"local": {}})))
         self.git("init", "--quiet", "--initial-branch=main")
-        self._write_code()
+        write_code(self.work, self.manifest)
         self.write()
 
     @property
@@ -125,26 +103,11 @@ class Shop(App):
                 if deployment["strategy"] != "blue-green":
                     service["deployment"]["step_bake_time"] = 0
             for sidecar in service.get("sidecars", {}).values():
-                sidecar["image"] = _BASE
+                sidecar["image"] = BASE
                 sidecar["command"] = ["sleep", "1000"] if sidecar.get("essential", True) else ["true"]
                 if "health" in sidecar:
                     sidecar["health"] = ["CMD-SHELL", "true"]
         return document
-
-    def _write_code(self) -> None:
-        (self.work / "server.py").write_text(_SERVER)
-        (self.work / "Makefile").write_text("test lint:\n\ttrue\n")
-        for service in self.manifest["services"].values():
-            build = service.get("build", {})
-            dockerfile, context = build.get("dockerfile", "Dockerfile"), build.get("context", ".")
-            lines = [f"FROM {_BASE} AS {build.get('target', 'app')}", "COPY server.py /server.py"]
-            lines.append('CMD ["python3", "-u", "/server.py"]')
-            for path, content in ((dockerfile, "\n".join(lines) + "\n"), (f"{context}/server.py", _SERVER)):
-                file = self.work / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(content)
-        buildspec = Path(__file__).parents[2] / "examples" / "hello" / "buildspec.yml"
-        (self.work / "buildspec.yml").write_text(buildspec.read_text())
 
     def provide(self) -> None:
         """Make what the manifest takes for granted."""

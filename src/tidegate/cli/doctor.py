@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tidegate.cli.context import AsJson, Env, Folder, Profile, Region, load_manifest
-from tidegate.cli.output import say, show_json
+from tidegate.cli.output import say, show_json, stopped
 from tidegate.cli.progress import Lines, make_progress
 from tidegate.deploy.errors import UserError
 
@@ -32,6 +32,9 @@ class _Quiet(Lines):
     def done(self, name: str, text: str, seconds: float) -> None:
         """Say nothing."""
 
+    def line(self, name: str, text: str) -> None:
+        """Say nothing."""
+
 
 def doctor(
     folder: Folder = Path(),
@@ -42,11 +45,21 @@ def doctor(
     trial: Annotated[
         bool, typer.Option("--trial/--no-trial", help="Build and run the services on this machine, too.")
     ] = True,
+    roles: Annotated[
+        bool,
+        typer.Option("--roles", help="Prove the roles instead: no action is missing, none is superfluous. Minutes."),
+    ] = False,
 ) -> None:
     """Find what would fail, and say how to mend it. Exit 1: something would. Example: tidegate doctor --env staging"""
     from tidegate.deploy.doctor import examine
     from tidegate.judge.finding import ordered
 
+    if roles:
+        if region is not None or profile is not None:
+            why = "it makes a local cloud of its own, and asks no account"
+            raise UserError("doctor --roles", why, "the same command without --region and --profile")
+        _prove(folder, environment, as_json=as_json)
+        return
     progress: Lines | Screen = _Quiet() if as_json or not sys.stdout.isatty() else make_progress()
     try:
         patient, first = _patient(folder, environment, region, profile, progress)
@@ -59,6 +72,27 @@ def doctor(
         for line in told(found):
             say(line)
     if any(each.level == "fault" for each in found):
+        raise typer.Exit(1)
+
+
+def _prove(folder: Path, environment: str, *, as_json: bool) -> None:
+    """Prove the roles and tell of it; exit 1 where one is too wide or too narrow."""
+    from tidegate.cli.roles import prove_roles
+    from tidegate.judge import roles
+
+    progress: Lines | Screen = _Quiet() if as_json else make_progress()
+    try:
+        proof = prove_roles(folder, environment, progress)
+    except KeyboardInterrupt:
+        raise stopped() from None
+    finally:
+        progress.close()
+    if as_json:
+        show_json(proof.document)
+    else:
+        for line in roles.told(proof):
+            say(line)
+    if not proof.sound:
         raise typer.Exit(1)
 
 

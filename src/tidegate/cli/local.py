@@ -120,13 +120,18 @@ def reset(
         if not sys.stdin.isatty():
             raise UserError("reset", "it removes everything, and there is no terminal to ask on", "add --yes")
         typer.confirm(f"Remove all state in {folder} and everything that runs on it?", abort=True)
+    remove(folder)
+    say("The local cloud is gone: no state, container, network or image tag of it is left.")
+
+
+def remove(folder: Path) -> None:
+    """Stop the local cloud of a folder, and remove it with everything that it made."""
+    from tidegate.cloud import daemon
+
     cloud = find(folder)
     if cloud is not None:
         stop_running(cloud)
-    from tidegate.cloud import daemon
-
     daemon.purge(folder)
-    say("The local cloud is gone: no state, container, network or image tag of it is left.")
 
 
 def start_detached(folder: Path, port: int, account: str, region: str) -> LocalCloud:

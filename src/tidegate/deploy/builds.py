@@ -7,10 +7,12 @@ from typing import Any
 
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.logs import last_lines
+from tidegate.deploy.permissions import lacking
 from tidegate.deploy.project import Project
 from tidegate.deploy.repository import Commit
 from tidegate.deploy.source import Source
 from tidegate.template import names
+from tidegate.template.policies import PULL, PUSH
 
 _TAG_LENGTH = 12  # of the commit, as buildspec.yml tags images
 _SHOWN_LINES = 15
@@ -81,7 +83,21 @@ class Builds:
             if context.get("message")
         ]
         phase, message = contexts[0] if contexts else ("build", build["buildStatus"])
-        return UserError(title, f"{phase} failed: {message}", "mend it and commit, then tidegate push")
+        why = f"{phase} failed: {message}{self._lacking(build)}"
+        return UserError(title, why, "mend it and commit, then tidegate push")
+
+    def _lacking(self, build: Any) -> str:
+        """Say what the build's role may not do with its image repository: docker does not always say so."""
+        services = self.project.manifest.services
+        service = next(
+            (each for each in services if names.build_project(self.project.app, each) == build["projectName"]), None
+        )
+        if service is None or "serviceRole" not in build:
+            return ""
+        _, partition, _, region, account, _ = build["arn"].split(":", 5)
+        repository = f"arn:{partition}:ecr:{region}:{account}:repository/{names.repository(self.project.app, service)}"
+        denied = lacking(self.project.home, build["serviceRole"], [*PULL, *PUSH], repository)
+        return f"; its role may not do {', '.join(denied)} on {repository}" if denied else ""
 
     def last_lines(self, build: Any) -> list[str]:
         """Return the last lines of a build's log."""

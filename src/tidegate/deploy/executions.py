@@ -10,6 +10,7 @@ from tidegate.deploy.diagnosis import diagnose
 from tidegate.deploy.errors import UserError
 from tidegate.deploy.project import Project
 from tidegate.deploy.repository import Commit
+from tidegate.deploy.session import Session
 from tidegate.template import names
 
 _APPROVAL = "Approval"
@@ -143,23 +144,25 @@ class Executions:
         provider = failed["input"]["actionTypeId"]["provider"]
         if provider == "CodeBuild" and result.get("externalExecutionId"):
             build = self.project.home.client("codebuild").batch_get_builds(ids=[result["externalExecutionId"]])
-            if build["builds"]:
+            # one that goes on, or that went well, is not what failed
+            if build["builds"] and build["builds"][0]["buildStatus"] not in ("IN_PROGRESS", "SUCCEEDED"):
                 return Builds(self.project).failure(build["builds"][0], title)
         if provider == "ECS":
             configuration = failed["input"].get("configuration", {})
             place = (configuration.get("ClusterName", ""), configuration.get("ServiceName", ""))
-            found = diagnose(self.project.session, *place, failed["startTime"])
-            for line in self._service_events(*place) if found is None else found.lines:
+            session = self.project.session.at(failed["input"].get("region"))
+            found = diagnose(session, *place, failed["startTime"])
+            for line in _service_events(session, *place) if found is None else found.lines:
                 self.project.progress.line(title, line)
             if found is not None:
                 why = f"{why.rstrip('.')}: {found.why}"
         return UserError(title, why, "tidegate logs, mend it and commit, then tidegate push")
 
-    def _service_events(self, cluster: str, service: str) -> list[str]:
-        ecs = self.project.session.client("ecs")
-        services = ecs.describe_services(cluster=cluster, services=[service])["services"]
-        events = services[0]["events"][:_SHOWN_EVENTS] if services else []
-        return [event["message"] for event in reversed(events)]
+
+def _service_events(session: Session, cluster: str, service: str) -> list[str]:
+    services = session.client("ecs").describe_services(cluster=cluster, services=[service])["services"]
+    events = services[0]["events"][:_SHOWN_EVENTS] if services else []
+    return [event["message"] for event in reversed(events)]
 
 
 def _waits(action: Any) -> bool:

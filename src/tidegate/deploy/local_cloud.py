@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from tidegate.deploy.errors import UserError
 
@@ -52,6 +53,11 @@ class LocalCloud:
     def engine_fault(self) -> str:
         """Return what keeps the container engine from being used (`what: why; what to do`), nothing if it answers."""
         return str(json.loads(self._control("GET", "engine"))["why"])
+
+    def accesses(self) -> list[dict[str, Any]]:
+        """Return what roles did, by which statement, and what they were denied."""
+        found: list[dict[str, Any]] = json.loads(self._control("GET", "accesses"))["accesses"]
+        return found
 
     def stop(self) -> None:
         """Have the daemon stop, with everything it runs."""

@@ -17,10 +17,12 @@ phases:
     commands:
       - aws ecr get-login-password | docker login --username AWS --password-stdin ${REPOSITORY_URI%%/*}
       - IMAGE=$REPOSITORY_URI:${CODEBUILD_RESOLVED_SOURCE_VERSION:0:12}
-      # a commit is built once: when its image is there, it is used; else the last image gives its layers
+      # a commit is built once: when its image is there, it is used; else the last image gives its layers, if there is
+      # one. To be refused either is not the same as that there is none
       - >-
-        if docker pull --quiet $IMAGE; then BUILT=yes;
-        else docker pull --quiet $REPOSITORY_URI:latest || echo No image yet; fi
+        if SAID=$(docker pull --quiet $IMAGE 2>&1); then BUILT=yes;
+        elif SAID=$(docker pull --quiet $REPOSITORY_URI:latest 2>&1); then echo "$SAID";
+        else echo "$SAID"; grep --quiet "not found" <<< "$SAID"; fi
   build:
     commands:
       - >-

@@ -68,6 +68,8 @@ def _statements(manifest: Manifest, stages: Sequence[Stage]) -> list[Statement]:
     elsewhere = [stage.environment for stage in stages if places.is_elsewhere(manifest, stage.environment)]
     statements = [
         allow([*READ_ARTIFACTS, "s3:PutObject"], _artifacts(manifest, stages)),
+        # every policy that AWS writes for this role has it: how-to-custom-role.html of CodePipeline's user guide
+        allow(["s3:GetBucketVersioning"], Sub("arn:${AWS::Partition}:s3:::${Bucket}", Bucket=_bucket(manifest))),
         *take_source(manifest),
         allow(
             ["codebuild:StartBuild", "codebuild:BatchGetBuilds"],

@@ -50,7 +50,7 @@ def read_source(manifest: Manifest) -> Statement:
     source = manifest.source
     if source.connected:
         prefix = _prefix(manifest)
-        actions = [f"{prefix}:GetConnection", f"{prefix}:GetConnectionToken", f"{prefix}:UseConnection"]
+        actions = [f"{prefix}:GetConnection", f"{prefix}:GetConnectionToken"]
         return allow(actions, source.connection or Ref(CONNECTION))
     if source.provider == "s3":
         return allow(READ_ARTIFACTS, one_object(_own_bucket(manifest), manifest.source.zip_key))
@@ -76,7 +76,6 @@ def take_source(manifest: Manifest) -> list[Statement]:
             [
                 "codecommit:GetBranch",
                 "codecommit:GetCommit",
-                "codecommit:GetRepository",
                 "codecommit:UploadArchive",
                 "codecommit:GetUploadArchiveStatus",
                 "codecommit:CancelUploadArchive",

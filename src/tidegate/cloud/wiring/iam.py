@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidegate.cloud.services.iam import coverage as iam_coverage
+from tidegate.cloud.services.iam.accesses import AccessReport
 from tidegate.cloud.services.iam.api import (
     InstanceProfilesApi,
     PoliciesApi,
@@ -31,4 +32,5 @@ def add_iam_and_sts(parts: Parts, iam: IamModel, sts: StsModel, authorizer: IamA
         SimulationApi(iam, authorizer),
         coverage=iam_coverage.COVERAGE,
     )
+    parts.controls["GET", "accesses"] = AccessReport(iam).report
     parts.dispatcher.register("sts", StsApi(sts, parts.calls, parts.clock), coverage=sts_coverage.COVERAGE)

@@ -12,18 +12,20 @@ from typing import Any
 from tidegate.cloud.call import Context, Principal
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.services.iam.accesses import Accesses, Grant
 from tidegate.cloud.services.iam.model import IamModel, service_policies
-from tidegate.cloud.services.iam.policy import Statement, Verdict, evaluate, parse
+from tidegate.cloud.services.iam.policy import Statement, Verdict, decide, evaluate, parse
 
 ResourcePolicy = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict and, for a denial, which kind of policy it comes from."""
+    """A verdict; for a denial, which kind of policy it comes from; for what a role's own policies allow, by what."""
 
     verdict: Verdict
     reason: str = ""
+    grant: Grant | None = None
 
     @property
     def allowed(self) -> bool:
@@ -39,17 +41,23 @@ class IamAuthorizer:
         self._model = model
         self._clock = clock
         self._resource_policies = resource_policies
+        self._accesses = Accesses(model, clock)
 
     def __call__(self, context: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> None:
         """Return when allowed, raise AccessDenied with AWS's sentence when not."""
         decision = self.decide(context, action, resource, conditions)
-        if not decision.allowed:
-            raise ServiceError(
-                "AccessDenied",
-                f"User: {context.principal.arn} is not authorized to perform: {action} on resource: {resource} "
-                f"{decision.reason}",
-                403,
-            )
+        role = context.principal.role_arn
+        if decision.allowed:
+            if role is not None and decision.grant is not None:
+                self._accesses.allowed(role, action, resource, decision.grant)
+            return
+        why = (
+            f"User: {context.principal.arn} is not authorized to perform: {action} on resource: {resource} "
+            f"{decision.reason}"
+        )
+        if role is not None:
+            self._accesses.denied(role, action, resource, why)
+        raise ServiceError("AccessDenied", why, 403)
 
     def decide(self, context: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> Decision:
         """Return the decision for a principal's action on a resource."""
@@ -63,14 +71,14 @@ class IamAuthorizer:
             return Decision(Verdict.IMPLICIT_DENY, f"because no resource-based policy allows the {action} action")
         if trusting and principal.service is not None:
             return Decision(own, "")  # a service is trusted by the role's trust policy alone
-        identity = evaluate(self._identity_statements(principal), action, resource, keys)
+        identity, grant = self._identity_verdict(principal, action, resource, keys)
         if identity is Verdict.EXPLICIT_DENY:
             return Decision(identity, "with an explicit deny in an identity-based policy")
         narrowed = self._narrowed(principal, action, resource, keys)
         if narrowed is not None:
             return narrowed
         if own is Verdict.ALLOW or identity is Verdict.ALLOW:
-            return Decision(Verdict.ALLOW)
+            return Decision(Verdict.ALLOW, grant=grant)
         return Decision(identity, f"because no identity-based policy allows the {action} action")
 
     def _narrowed(self, principal: Principal, action: str, resource: str, keys: Mapping[str, Any]) -> Decision | None:
@@ -116,30 +124,41 @@ class IamAuthorizer:
         find = self._resource_policies.get(parts[2])
         return None if find is None else find(resource)
 
-    def _identity_statements(self, principal: Principal) -> Iterable[Statement]:
-        for document in self._identity_documents(principal):
-            yield from parse(document)
+    def _identity_verdict(
+        self, principal: Principal, action: str, resource: str, keys: Mapping[str, Any]
+    ) -> tuple[Verdict, Grant | None]:
+        """Return what the principal's own policies say, and the statement by which they allow it."""
+        grant = None
+        for name, document in self._identity_documents(principal):
+            statements = parse(document)
+            verdict, number = decide(statements, action, resource, keys)
+            if verdict is Verdict.EXPLICIT_DENY:
+                return verdict, None
+            if grant is None and number is not None:
+                grant = Grant(name, number, statements[number].resource_of(resource, keys) or "")
+        return (Verdict.IMPLICIT_DENY if grant is None else Verdict.ALLOW), grant
 
-    def _identity_documents(self, principal: Principal) -> Iterable[str]:
+    def _identity_documents(self, principal: Principal) -> Iterable[tuple[str, str]]:
+        """Yield the name (of a managed policy: the ARN) and the text of each policy of a principal's own."""
         attached: list[str] = []
         if principal.service is not None:
             document = service_policies().get(principal.service)
             if document is not None:
-                yield document
+                yield principal.service, document
         elif principal.role_arn is not None:
             role = self._model.roles.get(principal.role_arn.rpartition("/")[2])
             if role is not None:
-                yield from role["inline"].values()
+                yield from role["inline"].items()
                 attached = role["attached"]
         else:
             user = self._model.users.get(principal.arn.rpartition("/")[2])
             if user is not None:
-                yield from user["inline"].values()
+                yield from user["inline"].items()
                 attached = user["attached"]
         for arn in attached:
             document = self._model.document(arn)
             if document is not None:
-                yield document
+                yield arn, document
 
     def _boundary(self, principal: Principal) -> Iterable[str]:
         boundary = None

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from tidegate.cloud.call import Credential, Principal
 from tidegate.cloud.store import Collection, Store
@@ -50,6 +50,24 @@ class AccessKeyRecord(TypedDict):
     secret: str
 
 
+class AccessRecord(TypedDict):
+    """What a role did, or was not let do.
+
+    `policy` is the name of an inline policy or the ARN of a managed one, `statement` the place of a statement in it,
+    `granted` the one of its resources that `resource`, which was asked for last, fits. Of a denial all three are
+    missing; `why` is its sentence.
+    """
+
+    role: str  # the ARN
+    action: str
+    resource: str
+    last: datetime
+    policy: NotRequired[str]
+    statement: NotRequired[int]
+    granted: NotRequired[str]
+    why: NotRequired[str]
+
+
 class IamModel:
     """IAM is global: keys are names, without a region."""
 
@@ -59,9 +77,15 @@ class IamModel:
         self.users = Collection[UserRecord](store, "iam.user")
         self.policies = Collection[PolicyRecord](store, "iam.policy")
         self.instance_profiles: Collection[t.InstanceProfileTypeDef] = Collection(store, "iam.instance-profile")
+        self.accesses = Collection[AccessRecord](store, "iam.access")
         self.access_keys = Collection[AccessKeyRecord](store, "iam.access-key")
         self.git_credentials: Collection[t.ServiceSpecificCredentialTypeDef] = Collection(store, "iam.git-credential")
         self.administrator_key = ""
+
+    def forget_accesses(self, role: str, policy: str | None = None) -> None:
+        """Forget what a role (its ARN) did, or what one of its policies let it do: of another text it says nothing."""
+        for key, _ in self.accesses.items(*([role] if policy is None else [role, policy])):
+            self.accesses.delete(*key)
 
     def arn(self, resource: str) -> str:
         """Return the ARN of a resource of this account: `role/path/name`."""

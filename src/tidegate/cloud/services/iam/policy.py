@@ -56,10 +56,14 @@ class Statement:
         if action_fits is self.not_actions:
             return False
         if self.resources:
-            resource_fits = any(_like(_expand(pattern, keys), resource) for pattern in self.resources)
+            resource_fits = self.resource_of(resource, keys) is not None
             if resource_fits is self.not_resources:
                 return False
         return all(_condition(operator, key, values, keys) for operator, key, values in self.conditions)
+
+    def resource_of(self, resource: str, keys: Keys) -> str | None:
+        """Return the first of the statement's resources, as it is written, that this resource fits, or None."""
+        return next((each for each in self.resources if _like(_expand(each, keys), resource)), None)
 
 
 @lru_cache(maxsize=1024)
@@ -92,13 +96,22 @@ def is_resource_policy(document: str) -> bool:
 
 def evaluate(statements: Iterable[Statement], action: str, resource: str, keys: Keys) -> Verdict:
     """Return the verdict: a deny beats an allow, and nothing said is no."""
-    verdict = Verdict.IMPLICIT_DENY
-    for statement in statements:
+    return decide(statements, action, resource, keys)[0]
+
+
+def decide(statements: Iterable[Statement], action: str, resource: str, keys: Keys) -> tuple[Verdict, int | None]:
+    """Return the verdict and the place of the statement that it comes from; None where none says anything.
+
+    Of several that allow, the first counts.
+    """
+    allowing = None
+    for number, statement in enumerate(statements):
         if statement.applies(action, resource, keys):
             if not statement.allow:
-                return Verdict.EXPLICIT_DENY
-            verdict = Verdict.ALLOW
-    return verdict
+                return Verdict.EXPLICIT_DENY, number
+            if allowing is None:
+                allowing = number
+    return (Verdict.IMPLICIT_DENY if allowing is None else Verdict.ALLOW), allowing
 
 
 def _statement(node: Any) -> Statement:

@@ -91,7 +91,8 @@ class TasksApi:
                     "InvalidParameterException",
                     f"Override for container named {override.get('name')} is not a container in the TaskDefinition.",
                 )
-        for role in (overrides.get("taskRoleArn"), overrides.get("executionRoleArn")):
+        task_role = overrides.get("taskRoleArn") or definition.get("taskRoleArn")
+        for role in (task_role, overrides.get("executionRoleArn") or definition.get("executionRoleArn")):
             if role is not None:
                 self._calls.authorize(context, "iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
         executable = request.get("enableExecuteCommand", False)

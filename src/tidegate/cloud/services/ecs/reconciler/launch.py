@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +32,9 @@ from tidegate.cloud.store import Key
 
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
+
+
+_OTHER_REGION = re.compile(r"aws--([^/]+)/(.+)")  # how the registry names what is not in its own region
 
 
 class TaskFailedError(Exception):
@@ -127,6 +131,7 @@ class Launcher:
         name = with_digest(name, record["images"].get(container["name"]))
         try:
             if name.startswith(f"{self._registry}/"):
+                await self._may_download(record, name)
                 image = await self._images.pull(name, login)
             else:
                 image = await self._here_or_pulled(name)
@@ -140,6 +145,22 @@ class Launcher:
 
         self._model.tasks.update(key, pulled)
         return image
+
+    async def _may_download(self, record: TaskRecord, name: str) -> None:
+        """Raise unless the execution role may have an image: Fargate asks for all of it, this engine for what it lacks.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html
+        """
+        place = name.removeprefix(f"{self._registry}/").partition("@")[0].partition(":")[0]
+        elsewhere = _OTHER_REGION.fullmatch(place)
+        region, repository = elsewhere.groups() if elsewhere else (self._home_region, place)
+        try:
+            session = await self._roles.execution(record)
+            arn = f"arn:aws:ecr:{region}:{session.principal.account}:repository/{repository}"
+            for action in ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
+                session.authorize(action, arn)
+        except ServiceError as error:
+            raise ImageError(f"failed to copy: httpReadSeeker: failed open: {error.message}") from error
 
     async def _here_or_pulled(self, name: str) -> Image:
         """Return an image of another registry: the engine's own copy where it has one (a laptop may be offline)."""

@@ -34,8 +34,11 @@ class RolePoliciesApi:
     @operation(resource=role_arn)
     async def put_role_policy(self, context: Context, request: t.PutRolePolicyRequestTypeDef) -> Mapping[str, Any]:
         """Add or replace an inline policy."""
-        record = find_role(self.model, request["RoleName"])
-        record["inline"][request["PolicyName"]] = checked_document(request["PolicyDocument"])
+        record, name = find_role(self.model, request["RoleName"]), request["PolicyName"]
+        document = checked_document(request["PolicyDocument"])
+        if record["inline"].get(name) != document:
+            self.model.forget_accesses(record["role"]["Arn"], name)
+        record["inline"][name] = document
         self.model.roles.put((request["RoleName"],), record)
         return {}
 
@@ -67,6 +70,7 @@ class RolePoliciesApi:
         record = find_role(self.model, request["RoleName"])
         if record["inline"].pop(request["PolicyName"], None) is None:
             raise _no_inline(request["PolicyName"])
+        self.model.forget_accesses(record["role"]["Arn"], request["PolicyName"])
         self.model.roles.put((request["RoleName"],), record)
         return {}
 
@@ -92,6 +96,7 @@ class RolePoliciesApi:
         if request["PolicyArn"] not in record["attached"]:
             raise ServiceError("NoSuchEntity", f"Policy {request['PolicyArn']} was not found.", 404)
         record["attached"].remove(request["PolicyArn"])
+        self.model.forget_accesses(record["role"]["Arn"], request["PolicyArn"])
         self.model.roles.put((request["RoleName"],), record)
         return {}
 

@@ -131,6 +131,7 @@ class RolesApi:
         if any(role["RoleName"] == name for p in self.model.instance_profiles.values() for role in p["Roles"]):
             raise delete_conflict("remove roles from instance profile")
         self.model.roles.delete(name)
+        self.model.forget_accesses(record["role"]["Arn"])
         return {}
 
     @operation(resource=role_arn)

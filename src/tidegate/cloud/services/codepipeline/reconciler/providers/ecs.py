@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _DEFAULT_FILE = "imagedefinitions.json"
 _LARGEST_FILE = 100 * 1024  # bytes
 _TOLD_EVENTS = 3
+_TOLD_TASKS = 100  # that DescribeTasks takes
 # what describes a revision and is no part of what it was registered with
 _DESCRIPTION = frozenset(
     {
@@ -64,6 +65,7 @@ class EcsDeploy:
             await self._register(run, session, described)
         if "deployment" not in run.progress:
             described = await _deploy(run, session, cluster, service, described)
+        await _tell(run, session, described)
         return _arrived(run, described)
 
     async def _register(self, run: ActionRun, session: RoleSession, service: t.ServiceTypeDef) -> None:
@@ -190,6 +192,20 @@ async def _deploy(
         summary=f"Deploying {revision.rpartition('/')[2]} to the service {name}",
     )
     return described
+
+
+async def _tell(run: ActionRun, session: RoleSession, service: t.ServiceTypeDef) -> None:
+    """Keep in the action's summary how many of the service's tasks run the revision by now."""
+    place: Any = {"cluster": service["clusterArn"]}
+    listed = await session("ecs", "list_tasks", **place, serviceName=service["serviceName"], maxResults=_TOLD_TASKS)
+    tasks = []
+    if listed["taskArns"]:
+        tasks = (await session("ecs", "describe_tasks", **place, tasks=listed["taskArns"]))["tasks"]
+    revision = run.progress["revision"]
+    number = sum(each["taskDefinitionArn"] == revision and each["lastStatus"] == "RUNNING" for each in tasks)
+    summary = f"Deploying {revision.rpartition('/')[2]} to the service {service['serviceName']}: {number} running"
+    if summary != run.progress.get("summary"):
+        run.keep(summary=summary)
 
 
 def _deployments_of(service: t.ServiceTypeDef, revision: str) -> list[t.DeploymentTypeDef]:
