@@ -105,7 +105,7 @@ class NetworkInterfacesApi(Ec2Api):
         """
         region = context.region
         subnet: t.SubnetTypeDef = self.model.find(SUBNET, region, request["SubnetId"])
-        made = made_before(self.model.interfaces.values(region), request)
+        made = made_before(self.model.interfaces.values(region), request) if "ClientToken" in request else None
         if made is not None:
             return {"NetworkInterface": made, **client_token(request)}
         groups: Any = groups_in(self.model, region, subnet["VpcId"], request.get("Groups", ()))
@@ -137,10 +137,23 @@ class NetworkInterfacesApi(Ec2Api):
         self, context: Context, request: t.DescribeNetworkInterfacesRequestTypeDef
     ) -> Mapping[str, Any]:
         """List network interfaces; `IncludeManagedResources` adds nothing, for no operator manages any here."""
-        interfaces = self.model.interfaces.values(context.region)
+        interfaces = self._candidates(context.region, request)
         return describe(
             INTERFACE, interfaces, request, INTERFACE_FILTERS, ids="NetworkInterfaceIds", answer="NetworkInterfaces"
         )
+
+    def _candidates(
+        self, region: str, request: t.DescribeNetworkInterfacesRequestTypeDef
+    ) -> list[t.NetworkInterfaceTypeDef]:
+        """Return the network interfaces among which those are that a request asks for: few where it names them."""
+        if request.get("NetworkInterfaceIds"):
+            found = (self.model.interfaces.get(region, each) for each in dict.fromkeys(request["NetworkInterfaceIds"]))
+            return [each for each in found if each is not None]
+        for each in request.get("Filters", ()):
+            values = each.get("Values", ())
+            if each.get("Name") == "description" and not any(set(text) & set("*?\\") for text in values):
+                return self.model.interfaces_described(region, values)
+        return self.model.interfaces.values(region)
 
     @ec2_operation("network-interface/{NetworkInterfaceId}")
     async def describe_network_interface_attribute(
@@ -272,13 +285,12 @@ class NetworkInterfacesApi(Ec2Api):
         return chosen
 
     def _checked(self, region: str, subnet: t.SubnetTypeDef, wanted: Sequence[str]) -> list[str]:
-        taken = self.network.taken(region, subnet["SubnetId"]) if wanted else set()
         for address in wanted:
             if not assignable(subnet["CidrBlock"], address):
                 raise ServiceError(
                     "InvalidParameterValue", f"Address {address} does not fall within the subnet's address range"
                 )
-            if address in taken:
+            if self.model.is_taken(region, subnet["SubnetId"], address):
                 raise ServiceError("InvalidIPAddress.InUse", f"The specified address is already in use: {address}")
         return list(wanted)
 
