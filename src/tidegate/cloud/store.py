@@ -383,7 +383,7 @@ def _join(key: Key) -> str:
 
 
 def _encode(record: Any) -> str:
-    return json.dumps(record, default=_encode_other, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(record)
 
 
 def _encode_other(value: Any) -> Any:
@@ -395,10 +395,15 @@ def _encode_other(value: Any) -> Any:
 
 
 def _decode(body: str) -> Any:
-    return json.loads(body, object_hook=_decode_object)
+    return _DECODER.decode(body)
 
 
 def _decode_object(value: dict[str, Any]) -> Any:
     if len(value) == 1 and "$time" in value:
         return datetime.fromtimestamp(value["$time"], UTC)
     return value
+
+
+# made once: `json.dumps` and `json.loads` make theirs anew for every record
+_ENCODER = json.JSONEncoder(default=_encode_other, separators=(",", ":"), ensure_ascii=False)
+_DECODER = json.JSONDecoder(object_hook=_decode_object)

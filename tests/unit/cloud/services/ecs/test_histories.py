@@ -86,13 +86,15 @@ class World:
 
     def _note(self, kind: str, key: Key) -> None:
         self.changed = True
-        self._seen = None
+        self._seen = self._service = None
 
     # what is looked at
 
     @property
     def service(self) -> Any:
-        return self.model.services.get(*KEY)
+        if self._service is None:
+            self._service = self.model.services.get(*KEY)
+        return self._service
 
     @property
     def desired(self) -> int:
@@ -208,7 +210,8 @@ class World:
             if not each["counted"] and not is_live(each) and each["task"].get("stopCode") in FAILURES
         ]
         with self.store.transaction():
-            Step(self.model, self.clock, KEY, self.service, Seen(self.health, (), Rules())).take()
+            record: Any = self.model.services.get(*KEY)
+            Step(self.model, self.clock, KEY, record, Seen(self.health, (), Rules())).take()
         after = self.live()
         kept = {task_key(each) for each in after}
         stopped = healthy - kept
@@ -308,7 +311,7 @@ breakers = st.none() | st.builds(
     st.booleans(),
 )
 bounds = st.tuples(st.integers(0, 100), st.integers(100, 300))
-histories = st.tuples(numbers, bounds, breakers, st.lists(events, min_size=10, max_size=30))
+histories = st.tuples(numbers, bounds, breakers, st.lists(events, min_size=5, max_size=25))
 
 
 def live_through(history: tuple[int, tuple[int, int], Any, list[tuple[str, int]]]) -> None:
