@@ -26,14 +26,14 @@ from benchmarks.simulated_engine import SimulatedDocker
 from tidegate.cloud.call import Principal
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.daemon import Cloud, Settings
-from tidegate.cloud.services.ecs.model import RUNNING, STOPPED, EcsModel, is_live
+from tidegate.cloud.services.ecs.model import OPEN, RUNNING, STOPPED, EcsModel, is_live
 from tidegate.cloud.store import Key
 
 _SIZES = (10, 50, 100, 200, 500)
 _TASKS = 20  # of each service
 _CHANGES = 10  # at once, each in a service of its own
 _ROUNDS = 5
-_IDLE = 5.0  # seconds
+_IDLE = 20.0  # seconds: metrics are published once in that time
 _FAILING = 0.1  # of all starts, while it is chaotic
 _REGION, _CLUSTER = "us-east-1", "simulated"
 _PATIENCE = 300.0  # seconds
@@ -111,7 +111,7 @@ class Simulation:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the simulation: {len(restless)} services are not steady in time")
             await asyncio.sleep(1.0)
-            restless = [key for key in restless if not self._is_steady(key)]
+            restless = [key for key in restless if not self._is_steady(key) or not self._stands_by(key)]
         assert len(self.pods.running()) == self._services * _TASKS, "the engine runs other tasks than there are"
 
     def _is_steady(self, key: Key) -> bool:
@@ -123,6 +123,10 @@ class Simulation:
         running = [each for each in tasks if is_live(each) and each["task"]["lastStatus"] == RUNNING]
         ending = [each for each in tasks if not is_live(each) and each["task"]["lastStatus"] != STOPPED]
         return len(running) == _TASKS and not ending
+
+    def _stands_by(self, key: Key) -> bool:
+        """Return whether the networks for the service's next tasks have been made."""
+        return [each["state"] for each in self.model.standby.values(*key)] == [OPEN, OPEN]
 
     async def idle(self) -> float:
         """Return the CPU seconds that a second costs in which nothing is changed."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class Time(Clock):
 
 
 class World:
-    """A service behind a target group, and all that may become of it. Every event is followed by the steps it causes."""
+    """A service behind a target group, and all that may become of it: an event, then the steps that it causes."""
 
     def __init__(self, desired: int, bounds: tuple[int, int], breaker: dict[str, Any] | None) -> None:
         self.clock = Time()
@@ -65,6 +66,8 @@ class World:
         self.model.put_definition("us-east-1", {"definition": DEFINITION, "tags": []})
         self.health: dict[tuple[str, str, int], dict[str, Any]] = {}
         self.completed: set[str] = set()
+        self.failures: Counter[str] = Counter()  # tasks that failed one after the other, by deployment
+        self.served: set[Key] = set()  # tasks that have been healthy when a step was taken
         self.addresses = itertools.count()
         given: dict[str, Any] = {"minimumHealthyPercent": bounds[0], "maximumPercent": bounds[1]}
         if breaker is not None:
@@ -229,25 +232,39 @@ class World:
         now, before = self.service, primary(was)
         self.completed |= {each["id"] for each in now["deployments"] if each["rollout"] == "COMPLETED"}
         breaker = was["service"]["deploymentConfiguration"]["deploymentCircuitBreaker"]
+        self._count(breaker, live, failed)
         if before["rollout"] != "IN_PROGRESS":
             return
-        own = [each for each in failed if each["deployment"] == before["id"] and not each["was_healthy"]]
-        reset = any(
-            each["deployment"] == before["id"] and not each["was_healthy"] and self.state(each) == "healthy"
-            for each in live
-        )
-        count = 0 if reset and breaker.get("resetOnHealthyTask", True) else before["failed"] + len(own)
+        count = self.failures[before["id"]]
         over = breaker["enable"] and count >= self.limit(breaker)
         ended = next((each for each in now["deployments"] if each["id"] == before["id"]), None)
         assert (ended is not None and ended["rollout"] == "FAILED") is over, f"{count} of {self.limit(breaker)} failed"
         if not over:
+            for each in live:  # those that it has stopped for their health have failed, for the next look
+                stopped = not is_live(self._again(each))
+                if stopped and self.state(each) == "unhealthy" and task_key(each) not in self.served:
+                    self.failures[each["deployment"]] += 1
             return
         back = primary(now)
         if breaker["rollback"] and self.completed:
             assert back["id"] == was["last_completed"]["id"], "it goes back to the last one that was completed"
             assert back["id"] in self.completed
+            self.failures[back["id"]] = 0
         else:
             assert back["id"] == before["id"], "there is nothing to go back to"
+
+    def _count(self, breaker: Any, live: list[TaskRecord], failed: list[TaskRecord]) -> None:
+        for each in failed:
+            if task_key(each) not in self.served:
+                self.failures[each["deployment"]] += 1
+        for each in live:
+            if self.state(each) == "healthy" and task_key(each) not in self.served:
+                self.served.add(task_key(each))
+                if breaker.get("resetOnHealthyTask", True):
+                    self.failures[each["deployment"]] = 0
+
+    def _again(self, task: TaskRecord) -> Any:
+        return self.model.tasks.get(*task_key(task))
 
     def limit(self, breaker: dict[str, Any]) -> int:
         threshold = breaker.get("thresholdConfiguration", {"type": "BOUNDED_PERCENT", "value": 50})
