@@ -57,7 +57,7 @@ class Time(Clock):
 class World:
     """A service behind a target group, and all that may become of it: an event, then the steps that it causes."""
 
-    def __init__(self, desired: int, bounds: tuple[int, int], breaker: dict[str, Any] | None) -> None:
+    def __init__(self, desired: int, bounds: tuple[int, int], breaker: dict[str, Any]) -> None:
         self.clock = Time()
         self.store = Store(Path(":memory:"))
         self.store.subscribe(self._note)
@@ -69,9 +69,11 @@ class World:
         self.failures: Counter[str] = Counter()  # tasks that failed one after the other, by deployment
         self.served: set[Key] = set()  # tasks that have been healthy when a step was taken
         self.addresses = itertools.count()
-        given: dict[str, Any] = {"minimumHealthyPercent": bounds[0], "maximumPercent": bounds[1]}
-        if breaker is not None:
-            given["deploymentCircuitBreaker"] = breaker
+        given = {
+            "minimumHealthyPercent": bounds[0],
+            "maximumPercent": bounds[1],
+            "deploymentCircuitBreaker": breaker,
+        }
         service: Any = {
             "serviceArn": "arn:aws:ecs:us-east-1:000000000000:service/c/web",
             "serviceName": "web",
@@ -303,28 +305,25 @@ class World:
 
 
 numbers = st.integers(0, 5)
-events = st.one_of(
-    st.tuples(st.sampled_from(["come_up", "become_healthy", "fail_to_start", "become_unhealthy"]), numbers),
-    st.tuples(
-        st.sampled_from(["come_up", "become_healthy", "crash", "fall_ill", "be_stopped", "stop_for_good"]), numbers
-    ),
-    st.tuples(st.sampled_from(["deploy", "scale", "wait"]), numbers),
-)
-thresholds = st.none() | st.fixed_dictionaries(
+_COMMON = ["come_up", "become_healthy", "fail_to_start"]  # what a breaker counts comes often
+_RARE = ["become_unhealthy", "crash", "fall_ill", "be_stopped", "stop_for_good", "deploy", "scale", "wait"]
+events = st.tuples(st.sampled_from(_COMMON) | st.sampled_from(_RARE), numbers)
+thresholds = st.fixed_dictionaries(
     {
         "type": st.sampled_from(["COUNT", "BOUNDED_PERCENT", "UNBOUNDED_PERCENT"]),
-        "value": st.integers(1, 4) | st.integers(5, 100),
+        "value": st.sampled_from([2, 3, 4, 50, 100]),
     }
 )
-breakers = st.none() | st.builds(
-    lambda rollback, threshold, reset: {
-        "enable": True,
+breakers = st.builds(
+    lambda enable, rollback, threshold, reset: {
+        "enable": enable,
         "rollback": rollback,
         "resetOnHealthyTask": reset,
         **({} if threshold is None else {"thresholdConfiguration": threshold}),
     },
+    st.sampled_from([True, True, True, False]),
     st.booleans(),
-    thresholds,
+    thresholds | st.none(),
     st.booleans(),
 )
 bounds = st.tuples(st.integers(0, 100), st.integers(100, 300))
