@@ -1,8 +1,9 @@
 """Requests through the local cloud's application load balancer, beside nginx and haproxy before the same two tasks.
 
 All three have two workers, keep their connections to the tasks, log nothing and tell the tasks the same (the client's
-address, protocol and port, a trace id). They take turns: a machine that slows down slows down all of them. The tasks
-are nginx, which answers at once, so that it is the balancers that are measured.
+address, protocol and port, a trace id). They take turns: a machine that slows down slows down all of them. Twice: the
+tasks are a small application in Python, as a user would run one, and they are nginx, which answers at once, so that it
+is nothing but the balancers that is measured.
 
     python -m benchmarks.balancer [rounds [seconds]]
 """
@@ -21,7 +22,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.contract.test_ecs_services import Balanced
 from tests.daemon import free_port
@@ -128,11 +129,14 @@ def make_task_image() -> None:
         subprocess.run(["docker", "build", "--quiet", "--tag", _TASK, folder], check=True, capture_output=True)
 
 
-def start_service(service: Balanced) -> list[str]:
-    """Run two tasks behind the load balancer; return their addresses."""
-    container = {"name": "web", "image": _TASK, "portMappings": [{"containerPort": 8080}]}
-    service.create(service.register(container, cpu="1024", memory="2048"))
-    service.stable()
+def start_service(service: Balanced, container: dict[str, Any]) -> list[str]:
+    """Run two tasks of a container behind the load balancer, instead of those before; return their addresses."""
+    definition = service.register(container, cpu="1024", memory="2048")
+    if service.ecs.list_services(cluster="c")["serviceArns"]:
+        service.update(taskDefinition=definition)
+    else:
+        service.create(definition)
+    service.stable(timeout=120)
     return addresses(service)
 
 
@@ -199,7 +203,7 @@ def measure(balancer: Balancer, seconds: int, *, keep: bool) -> Measured:
     return Measured(rate, float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit], spent / requests * 1e6, failed)
 
 
-def compare(balancers: list[Balancer], rounds: int, seconds: int, *, keep: bool) -> None:
+def compare(tasks: str, balancers: list[Balancer], rounds: int, seconds: int, *, keep: bool) -> None:
     """Measure in turn and print ours beside each of the others."""
     found: dict[str, list[Measured]] = {each.name: [] for each in balancers}
     for _ in range(rounds):
@@ -216,13 +220,13 @@ def compare(balancers: list[Balancer], rounds: int, seconds: int, *, keep: bool)
             f"{_median(ours, 'cost'):.0f} and {_median(theirs, 'cost'):.0f} us of CPU each, "
             f"{sum(each.failed for each in ours)} and {sum(each.failed for each in theirs)} failed"
         )
-        _show(f"balancer, {kind}, requests a second beside {name}", detail, rates)
+        _show(f"balancer, {tasks}, {kind}, requests a second beside {name}", detail, rates)
         detail = f"{_median(ours, 'p99'):.2f} and {_median(theirs, 'p99'):.2f} ms"
-        _show(f"balancer, {kind}, p99 of {name} beside ours", detail, delays)
+        _show(f"balancer, {tasks}, {kind}, p99 of {name} beside ours", detail, delays)
 
 
 def _median(rounds: list[Measured], what: str) -> float:
-    return statistics.median(getattr(each, what) for each in rounds)
+    return float(statistics.median(getattr(each, what) for each in rounds))
 
 
 def _show(name: str, detail: str, ratios: list[float]) -> None:
@@ -233,21 +237,30 @@ def _show(name: str, detail: str, ratios: list[float]) -> None:
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as response:
-            return bool(response.read().decode() == _BODY)
+            return bool(response.status == 200)
     except OSError:
         return False
 
 
 def main() -> None:
     """Measure and print."""
-    rounds, seconds = (int(each) for each in (sys.argv[1:] + ["5", "5"][len(sys.argv) - 1 :])[:2])
+    rounds, seconds = (int(each) for each in (sys.argv[1:] + ["5", "3"][len(sys.argv) - 1 :])[:2])
     peers.ensure()
     make_task_image()
-    with balanced() as service, tempfile.TemporaryDirectory() as folder:
-        tasks = start_service(service)
-        with nginx(tasks, Path(folder)) as one, haproxy(tasks, Path(folder)) as other:
-            for keep in (True, False):
-                compare([envoy(service), one, other], rounds, seconds, keep=keep)
+    with balanced() as service:
+        kinds = {
+            "an application": service.server(VERSION=_BODY),
+            "tasks that answer at once": {"name": "web", "image": _TASK, "portMappings": [{"containerPort": 8080}]},
+        }
+        for kind, container in kinds.items():
+            tasks = start_service(service, container)
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                nginx(tasks, Path(folder)) as one,
+                haproxy(tasks, Path(folder)) as other,
+            ):
+                for keep in (True, False):
+                    compare(kind, [envoy(service), one, other], rounds, seconds, keep=keep)
 
 
 if __name__ == "__main__":

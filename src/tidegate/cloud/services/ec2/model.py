@@ -159,15 +159,14 @@ class Ec2Model:
         """Return the network interfaces of a subnet: each holds one of its addresses, or more."""
         return self._interfaces.values((region, "subnet", subnet_id))
 
-    def interfaces_described(self, region: str, descriptions: Iterable[str]) -> list[t.NetworkInterfaceTypeDef]:
-        """Return the network interfaces with one of these very descriptions."""
-        return [
-            each for text in dict.fromkeys(descriptions) for each in self._interfaces.values((region, "text", text))
-        ]
+    def interfaces_known_by(self, region: str, what: str, values: Iterable[str]) -> list[t.NetworkInterfaceTypeDef]:
+        """Return the network interfaces with one of these very values of `description` or `address`."""
+        keys = {key for value in values for key in self._interfaces.keys((region, what, value))}
+        return [each for each in (self.interfaces.get(*key) for key in sorted(keys)) if each is not None]
 
     def is_taken(self, region: str, subnet_id: str, address: str) -> bool:
         """Return whether a network interface holds an address of a subnet."""
-        return bool(self._interfaces.count((region, "address", subnet_id, address)))
+        return bool(self._interfaces.count((region, subnet_id, address)))
 
     def addresses_taken(self, region: str, subnet_id: str) -> int:
         """Return how many addresses of a subnet network interfaces hold."""
@@ -187,10 +186,11 @@ class Ec2Model:
 def _known_by(key: Key, interface: t.NetworkInterfaceTypeDef) -> Iterator[tuple[str, ...]]:
     """Yield what a network interface is found by: its subnet, its addresses in it, its description."""
     subnet, addresses = interface["SubnetId"], interface["PrivateIpAddresses"]
-    yield key[0], "text", interface["Description"]
+    yield key[0], "description", interface["Description"]
     yield key[0], "subnet", subnet
     for each in addresses:
-        yield key[0], "address", subnet, each["PrivateIpAddress"]
+        yield key[0], "address", each["PrivateIpAddress"]
+        yield key[0], subnet, each["PrivateIpAddress"]
     if len(addresses) > 1:
         yield key[0], "several", subnet
 

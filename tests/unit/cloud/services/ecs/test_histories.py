@@ -60,8 +60,10 @@ class World:
     def __init__(self, desired: int, bounds: tuple[int, int], breaker: dict[str, Any]) -> None:
         self.clock = Time()
         self.store = Store(Path(":memory:"))
-        self.store.subscribe(self._note)
+        self._seen: list[TaskRecord] | None = None
+        self._service: Any = None
         self.changed = False
+        self.store.subscribe(self._note)
         self.model = EcsModel(self.store)
         self.model.put_definition("us-east-1", {"definition": DEFINITION, "tags": []})
         self.health: dict[tuple[str, str, int], dict[str, Any]] = {}
@@ -272,7 +274,7 @@ class World:
         threshold = breaker.get("thresholdConfiguration", {"type": "BOUNDED_PERCENT", "value": 50})
         if threshold["type"] == "COUNT":
             return int(threshold["value"])
-        share = math.ceil(self.desired * threshold["value"] / 100)
+        share = math.ceil(self.desired * int(threshold["value"]) / 100)
         return min(max(share, 3), 200) if threshold["type"] == "BOUNDED_PERCENT" else max(share, 1)
 
     # and in the end

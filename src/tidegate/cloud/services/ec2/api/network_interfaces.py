@@ -65,6 +65,7 @@ INTERFACE_FILTERS = Filters(
     },
     tags="TagSet",
 )
+_INDEXED = {"description": "description", "addresses.private-ip-address": "address"}  # filters that find few at once
 _ATTRIBUTES = {
     "description": "Description",
     "groupSet": "Groups",
@@ -150,9 +151,9 @@ class NetworkInterfacesApi(Ec2Api):
             found = (self.model.interfaces.get(region, each) for each in dict.fromkeys(request["NetworkInterfaceIds"]))
             return [each for each in found if each is not None]
         for each in request.get("Filters", ()):
-            values = each.get("Values", ())
-            if each.get("Name") == "description" and not any(set(text) & set("*?\\") for text in values):
-                return self.model.interfaces_described(region, values)
+            values, what = each.get("Values", ()), _INDEXED.get(each.get("Name", ""))
+            if what is not None and not any(set(text) & set("*?\\") for text in values):
+                return self.model.interfaces_known_by(region, what, values)
         return self.model.interfaces.values(region)
 
     @ec2_operation("network-interface/{NetworkInterfaceId}")
