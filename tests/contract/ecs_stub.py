@@ -13,6 +13,7 @@ from typing import Any
 
 from tidegate.cloud import daemon
 from tidegate.cloud.call import Context, operation
+from tidegate.cloud.planes.docker import Docker
 
 
 def read(folder: Path) -> dict[str, int]:
@@ -54,8 +55,8 @@ class EcsStub:
 class StubbedCloud(daemon.Cloud):
     """The house with the stub in place of ECS."""
 
-    def __init__(self, settings: daemon.Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: daemon.Settings, docker: Docker | None = None) -> None:
+        super().__init__(settings, docker)
         self.dispatcher.register("ecs", EcsStub(settings.data_dir))
 
 

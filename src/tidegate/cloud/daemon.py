@@ -107,9 +107,9 @@ class Keys:
 
 
 class Cloud:
-    """The assembled local cloud."""
+    """The assembled local cloud. `docker` is its container engine, where not the one that the settings name."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, docker: Docker | None = None) -> None:
         clock = Clock()
         self.keys = Keys.of(settings, clock)
         self.settings = settings
@@ -134,7 +134,7 @@ class Cloud:
             loop=self._loop,
             dispatcher=self.dispatcher,
             calls=Calls(self.dispatcher, settings.account),
-            docker=Docker(settings.data_dir, settings.docker_host),
+            docker=Docker(settings.data_dir, settings.docker_host) if docker is None else docker,
             docker_host=settings.docker_host,
             allows=lambda host: self._server.allows(host),
             listen=lambda address: self._server.listen(address),

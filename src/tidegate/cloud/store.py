@@ -2,7 +2,8 @@
 
 A *record* is a dict in AWS's own shape, found by its kind (`ecs.service`) and a key of strings
 (`("us-east-1", "default", "web")`). A *journal* is an append-only series of entries with a time, for log
-events. Every write is a transaction; whoever subscribed hears of each changed record after its commit.
+events. Every write is a transaction; whoever subscribed hears of each changed record after its commit. An *index*
+finds records by what is in them, at a cost that does not depend on the other records.
 
 All calls are synchronous and short. Between a read and a write there must be no `await`: that is what makes
 `update` and `transaction` atomic without locks, for the daemon runs on one thread.
@@ -12,7 +13,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +56,7 @@ class Store:
         self._depth = 0
         self._changed: list[tuple[str, Key]] = []
         self._subscribers: list[Notice] = []
+        self._indexes: defaultdict[str, list[Index[Any]]] = defaultdict(list)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
             self._db.execute("pragma journal_mode = wal")
@@ -77,6 +80,10 @@ class Store:
         """Have `notice(kind, key)` called after every commit that changed that record."""
         self._subscribers.append(notice)
 
+    def add_index(self, kind: str, index: Index[Any]) -> None:
+        """Have an index hear of every write of a kind as it is made, before its commit."""
+        self._indexes[kind].append(index)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make the writes inside one atomic commit. Nests; never hold one over an `await`."""
@@ -89,6 +96,7 @@ class Store:
             yield
             self._execute("commit")
         except BaseException:
+            self._forget_indexes({kind for kind, _ in self._changed})
             self._changed.clear()
             if self._db.in_transaction:
                 self._db.execute("rollback")
@@ -138,6 +146,8 @@ class Store:
                 (kind, _join(key), _encode(record)),
             )
             self._changed.append((kind, key))
+            for index in self._indexes.get(kind, ()):
+                index.put(key, record)
 
     def delete(self, kind: str, key: Key) -> None:
         """Remove a record if it is there."""
@@ -145,6 +155,8 @@ class Store:
             cursor = self._execute("delete from records where kind = ? and key = ?", (kind, _join(key)))
             if cursor.rowcount:
                 self._changed.append((kind, key))
+                for index in self._indexes.get(kind, ()):
+                    index.remove(key)
 
     def append(self, journal: str, entries: Iterable[tuple[int, str]]) -> int:
         """Append `(epoch milliseconds, text)` entries to a journal and return the last sequence number."""
@@ -234,6 +246,12 @@ class Store:
         with self.transaction():
             self._execute("delete from records")
             self._execute("delete from entries")
+        self._forget_indexes(self._indexes)
+
+    def _forget_indexes(self, kinds: Iterable[str]) -> None:
+        for kind in kinds:
+            for index in self._indexes.get(kind, ()):
+                index.forget()
 
     def _execute(self, query: str, parameters: Iterable[Any] = ()) -> sqlite3.Cursor:
         return self._guard(lambda: self._db.execute(query, tuple(parameters)))
@@ -288,6 +306,75 @@ class Collection(Generic[R]):
         """Remove the record if it is there."""
         self._store.delete(self.kind, key)
 
+    def join(self, index: Index[R]) -> None:
+        """Have an index hear of every write."""
+        self._store.add_index(self.kind, index)
+
+
+class Index(Generic[R]):
+    """A collection's records by what is in them: `Index(tasks, lambda key, task: [task["address"]])`.
+
+    It is made by one look at all of them when it is first asked, and kept up with every write from then on.
+    """
+
+    def __init__(self, collection: Collection[R], of: Callable[[Key, R], Iterable[Hashable]]) -> None:
+        """`of` returns the values by which a record is to be found, which may be none."""
+        self._collection = collection
+        self._of = of
+        self._keys: dict[Hashable, set[Key]] | None = None
+        self._values: dict[Key, tuple[Hashable, ...]] = {}
+        collection.join(self)
+
+    def keys(self, value: Hashable) -> list[Key]:
+        """Return the keys of the records with this value, in their order."""
+        return sorted(self._found(value))
+
+    def items(self, value: Hashable) -> list[tuple[Key, R]]:
+        """Return keys and records with this value, ordered by key."""
+        found = ((key, self._collection.get(*key)) for key in self.keys(value))
+        return [(key, record) for key, record in found if record is not None]
+
+    def values(self, value: Hashable) -> list[R]:
+        """Return the records with this value, ordered by key."""
+        return [record for _, record in self.items(value)]
+
+    def count(self, value: Hashable) -> int:
+        """Return how many records have this value."""
+        return len(self._found(value))
+
+    def put(self, key: Key, record: R) -> None:
+        """Hear that a record is written."""
+        if self._keys is None:
+            return
+        self.remove(key)
+        values = tuple(self._of(key, record))
+        if values:
+            self._values[key] = values
+        for value in values:
+            self._keys.setdefault(value, set()).add(key)
+
+    def remove(self, key: Key) -> None:
+        """Hear that a record is removed."""
+        if self._keys is None:
+            return
+        for value in self._values.pop(key, ()):
+            keys = self._keys[value]
+            keys.discard(key)
+            if not keys:
+                del self._keys[value]
+
+    def forget(self) -> None:
+        """Hear that writes were taken back: what is known is made anew when it is asked for."""
+        self._keys = None
+        self._values = {}
+
+    def _found(self, value: Hashable) -> set[Key]:
+        if self._keys is None:
+            self._keys = {}
+            for key, record in self._collection.items():
+                self.put(key, record)
+        return self._keys.get(value, set())
+
 
 def _join(key: Key) -> str:
     if any(_SEPARATOR in part for part in key):
@@ -296,7 +383,7 @@ def _join(key: Key) -> str:
 
 
 def _encode(record: Any) -> str:
-    return json.dumps(record, default=_encode_other, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(record)
 
 
 def _encode_other(value: Any) -> Any:
@@ -308,10 +395,15 @@ def _encode_other(value: Any) -> Any:
 
 
 def _decode(body: str) -> Any:
-    return json.loads(body, object_hook=_decode_object)
+    return _DECODER.decode(body)
 
 
 def _decode_object(value: dict[str, Any]) -> Any:
     if len(value) == 1 and "$time" in value:
         return datetime.fromtimestamp(value["$time"], UTC)
     return value
+
+
+# made once: `json.dumps` and `json.loads` make theirs anew for every record
+_ENCODER = json.JSONEncoder(default=_encode_other, separators=(",", ":"), ensure_ascii=False)
+_DECODER = json.JSONDecoder(object_hook=_decode_object)

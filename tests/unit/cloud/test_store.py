@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.cloud.errors import StateError
-from tidegate.cloud.store import Collection, Store
+from tidegate.cloud.store import Collection, Index, Store
 
 parts = st.text("ab/.-é\x20\x7f", min_size=1, max_size=4)
 keys = st.lists(parts, min_size=1, max_size=3).map(tuple)
@@ -124,6 +125,38 @@ while True:
         store.put("kind", ("second",), number)
     print(number, flush=True)
 """
+
+
+class TakenBackError(Exception):
+    pass
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"), st.sampled_from(["put", "delete", "take back", "clear"]), st.sets(st.integers(0, 3))
+        )
+    )
+)
+def test_an_index_finds_what_a_look_at_all_would(writes: list[tuple[str, str, set[int]]]) -> None:
+    store = Store(Path(":memory:"))
+    collection: Collection[list[int]] = Collection(store, "kind")
+    index = Index(collection, lambda key, record: record)
+    for name, what, values in writes:
+        with contextlib.suppress(TakenBackError), store.transaction():
+            if what == "clear":
+                store.clear()
+            elif what == "delete":
+                collection.delete("r", name)
+            else:
+                collection.put(("r", name), sorted(values))
+            if what == "take back":
+                raise TakenBackError
+        for value in range(4):
+            expected = [(key, record) for key, record in collection.items() if value in record]
+            assert index.items(value) == expected
+            assert index.count(value) == len(expected)
+    store.close()
 
 
 def test_nothing_acknowledged_is_lost_in_a_kill(tmp_path: Path) -> None:

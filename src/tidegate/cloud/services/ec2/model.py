@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.store import Collection, Store
+from tidegate.cloud.store import Collection, Index, Key, Store
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import type_defs as t
@@ -129,6 +129,7 @@ class Ec2Model:
         self.network_acls: Collection[t.NetworkAclTypeDef] = Collection(store, NETWORK_ACL.kind)
         self.interfaces: Collection[t.NetworkInterfaceTypeDef] = Collection(store, INTERFACE.kind)
         self.dhcp_options: Collection[t.DhcpOptionsTypeDef] = Collection(store, DHCP_OPTIONS.kind)
+        self._interfaces = Index(self.interfaces, _known_by)
 
     def find(self, noun: Noun, region: str, resource_id: str) -> Any:
         """Return a record of any kind; raise its `…NotFound`."""
@@ -156,7 +157,22 @@ class Ec2Model:
 
     def interfaces_in(self, region: str, subnet_id: str) -> list[t.NetworkInterfaceTypeDef]:
         """Return the network interfaces of a subnet: each holds one of its addresses, or more."""
-        return [each for each in self.interfaces.values(region) if each["SubnetId"] == subnet_id]
+        return self._interfaces.values((region, "subnet", subnet_id))
+
+    def interfaces_known_by(self, region: str, what: str, values: Iterable[str]) -> list[t.NetworkInterfaceTypeDef]:
+        """Return the network interfaces with one of these very values of `description` or `address`."""
+        keys = {key for value in values for key in self._interfaces.keys((region, what, value))}
+        return [each for each in (self.interfaces.get(*key) for key in sorted(keys)) if each is not None]
+
+    def is_taken(self, region: str, subnet_id: str, address: str) -> bool:
+        """Return whether a network interface holds an address of a subnet."""
+        return bool(self._interfaces.count((region, subnet_id, address)))
+
+    def addresses_taken(self, region: str, subnet_id: str) -> int:
+        """Return how many addresses of a subnet network interfaces hold."""
+        several = self._interfaces.values((region, "several", subnet_id))
+        more = sum(len(each["PrivateIpAddresses"]) - 1 for each in several)
+        return self._interfaces.count((region, "subnet", subnet_id)) + more
 
     def rules_of(self, region: str, group_id: str) -> list[t.SecurityGroupRuleTypeDef]:
         """Return a security group's rules, in and out."""
@@ -165,6 +181,18 @@ class Ec2Model:
     def default_vpc(self, region: str) -> t.VpcTypeDef | None:
         """Return the region's default VPC, if it still has one."""
         return next((vpc for vpc in self.vpcs.values(region) if vpc["IsDefault"]), None)
+
+
+def _known_by(key: Key, interface: t.NetworkInterfaceTypeDef) -> Iterator[tuple[str, ...]]:
+    """Yield what a network interface is found by: its subnet, its addresses in it, its description."""
+    subnet, addresses = interface["SubnetId"], interface["PrivateIpAddresses"]
+    yield key[0], "description", interface["Description"]
+    yield key[0], "subnet", subnet
+    for each in addresses:
+        yield key[0], "address", each["PrivateIpAddress"]
+        yield key[0], subnet, each["PrivateIpAddress"]
+    if len(addresses) > 1:
+        yield key[0], "several", subnet
 
 
 def not_found(noun: Noun, ids: Iterable[str]) -> ServiceError:

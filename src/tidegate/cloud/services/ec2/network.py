@@ -270,22 +270,19 @@ class Network:
             self._model.cursors.put((region, subnet["SubnetId"]), {"address": addresses[-1]})
         return interface
 
-    def taken(self, region: str, subnet_id: str) -> set[str]:
-        """Return the addresses of a subnet that interfaces hold."""
-        held = self._model.interfaces_in(region, subnet_id)
-        return {each["PrivateIpAddress"] for interface in held for each in interface["PrivateIpAddresses"]}
-
     def free_addresses(self, region: str, subnet: t.SubnetTypeDef, count: int) -> list[str] | None:
         """Return addresses to give out next, or None where the subnet has not that many."""
-        taken = self.taken(region, subnet["SubnetId"])
         cursor = self._model.cursors.get(region, subnet["SubnetId"])
         last = None if cursor is None else cursor["address"]
         chosen: list[str] = []
+
+        def is_taken(address: str) -> bool:
+            return address in chosen or self._model.is_taken(region, subnet["SubnetId"], address)
+
         for _ in range(count):
-            last = next_address(subnet["CidrBlock"], taken, last)
+            last = next_address(subnet["CidrBlock"], is_taken, last)
             if last is None:
                 return None
-            taken.add(last)
             chosen.append(last)
         return chosen
 

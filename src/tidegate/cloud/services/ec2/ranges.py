@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html and …/su
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Network, NetmaskValueError
 
 LARGEST, SMALLEST = 16, 28  # the prefix lengths that a VPC and a subnet may have
@@ -60,7 +60,7 @@ def assignable(cidr: str, address: str) -> bool:
     return network[4] <= given <= network[-2]
 
 
-def next_address(cidr: str, taken: Collection[str], last: str | None) -> str | None:
+def next_address(cidr: str, is_taken: Callable[[str], bool], last: str | None) -> str | None:
     """Return the free address that follows `last`, from the start again after the end; None when all are taken.
 
     An address that was just given back is the last to be given out again, for somebody may still talk to it.
@@ -69,7 +69,7 @@ def next_address(cidr: str, taken: Collection[str], last: str | None) -> str | N
     first, count = int(network[4]), network.num_addresses - RESERVED
     start = 0 if last is None or not assignable(cidr, last) else int(IPv4Address(last)) - first + 1
     candidates = (str(IPv4Address(first + (start + step) % count)) for step in range(count))
-    return next((each for each in candidates if each not in taken), None)
+    return next((each for each in candidates if not is_taken(each)), None)
 
 
 def next_in_pool(pool: str, taken: Collection[str]) -> str | None:

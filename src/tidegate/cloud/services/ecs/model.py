@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
-from tidegate.cloud.store import Collection, Key, Store
+from tidegate.cloud.store import Collection, Index, Key, Store
 
 if TYPE_CHECKING:
     from types_boto3_ecs import type_defs as t
@@ -256,6 +256,9 @@ class EcsModel:
         self.log_positions: Collection[datetime] = Collection(store, "ecs.log-position")
         self.events: Collection[EventRecord] = Collection(store, "ecs.event")
         self.settings: Collection[str] = Collection(store, "ecs.account-setting")
+        self._tasks_by_service = Index(self.tasks, lambda key, task: [(*key[:2], task.get("service"))])
+        self._tasks_by_address = Index(self.tasks, lambda key, task: [(key[0], task.get("address"))])
+        self._services_by_name = Index(self.services, lambda key, service: _named_by(key[0], service))
 
     def put_settings(self, region: str) -> dict[tuple[str, str], str]:
         """Return the account settings that were put, by principal and name."""
@@ -282,26 +285,15 @@ class EcsModel:
 
     def service_tasks(self, region: str, cluster: str, service: str) -> dict[str, TaskRecord]:
         """Return a service's tasks by their ids, those that stopped a while ago included."""
-        return {key[2]: each for key, each in self.tasks.items(region, cluster) if each.get("service") == service}
+        return {key[2]: each for key, each in self._tasks_by_service.items((region, cluster, service))}
 
     def services_of_target_group(self, region: str, target_group: str) -> list[Key]:
         """Return the keys of the services that register their tasks with a target group."""
-        return [
-            key
-            for key, record in self.services.items(region)
-            if any(target_group in target_groups(each) for each in balancers_of(record))
-        ]
+        return self._services_by_name.keys((region, "target group", target_group))
 
     def services_of_rule(self, region: str, arn: str) -> list[Key]:
         """Return the keys of the services whose requests a listener rule, or a listener, shares out."""
-        return [
-            key
-            for key, record in self.services.items(region)
-            if any(
-                arn in each.get("advancedConfiguration", {}).values()
-                for each in record["service"].get("loadBalancers", [])
-            )
-        ]
+        return self._services_by_name.keys((region, "rule", arn))
 
     def current(self, key: Key, record: ServiceRecord) -> ServiceDeploymentRecord | None:
         """Return a service's service deployment: the one that goes on, or was the last."""
@@ -324,16 +316,11 @@ class EcsModel:
 
     def services_of_alarm(self, region: str, alarm: str) -> list[Key]:
         """Return the keys of the services whose deployments an alarm ends."""
-        return [
-            key
-            for key, record in self.services.items(region)
-            if alarm in record["service"].get("deploymentConfiguration", {}).get("alarms", {}).get("alarmNames", [])
-        ]
+        return self._services_by_name.keys((region, "alarm", alarm))
 
     def tasks_at(self, region: str, target: str) -> list[Key]:
         """Return the keys of the tasks registered at `address:port`."""
-        address = target.rpartition(":")[0]
-        return [key for key, record in self.tasks.items(region) if record.get("address") == address]
+        return self._tasks_by_address.keys((region, target.rpartition(":")[0]))
 
     def standby_pods(self) -> set[str]:
         """Return the names of the pods that stand by, or are becoming so."""
@@ -363,6 +350,17 @@ class EcsModel:
         if record is None or "service" not in record:
             return []
         return [(key[0], key[1], record["service"])]
+
+
+def _named_by(region: str, record: ServiceRecord) -> Iterator[tuple[str, str, str]]:
+    """Yield what a service names, whose changes it has to hear of: target groups, listener rules, alarms."""
+    for balancer in balancers_of(record):
+        for group in target_groups(balancer):
+            yield region, "target group", group
+        for value in balancer.get("advancedConfiguration", {}).values():
+            yield region, "rule", str(value)
+    for alarm in record["service"].get("deploymentConfiguration", {}).get("alarms", {}).get("alarmNames", []):
+        yield region, "alarm", alarm
 
 
 def cluster_name(name_or_arn: str | None) -> str:

@@ -167,6 +167,6 @@ class NatGatewaysApi(Ec2Api):
                     f"The specified subnet does not have enough free addresses: {subnet['SubnetId']}",
                 )
             return free[0]
-        if not assignable(subnet["CidrBlock"], wanted) or wanted in self.network.taken(region, subnet["SubnetId"]):
+        if not assignable(subnet["CidrBlock"], wanted) or self.model.is_taken(region, subnet["SubnetId"], wanted):
             raise ServiceError("InvalidParameterValue", f"The address {wanted} is not available in the subnet")
         return wanted

@@ -65,6 +65,7 @@ INTERFACE_FILTERS = Filters(
     },
     tags="TagSet",
 )
+_INDEXED = {"description": "description", "addresses.private-ip-address": "address"}  # filters that find few at once
 _ATTRIBUTES = {
     "description": "Description",
     "groupSet": "Groups",
@@ -105,7 +106,7 @@ class NetworkInterfacesApi(Ec2Api):
         """
         region = context.region
         subnet: t.SubnetTypeDef = self.model.find(SUBNET, region, request["SubnetId"])
-        made = made_before(self.model.interfaces.values(region), request)
+        made = made_before(self.model.interfaces.values(region), request) if "ClientToken" in request else None
         if made is not None:
             return {"NetworkInterface": made, **client_token(request)}
         groups: Any = groups_in(self.model, region, subnet["VpcId"], request.get("Groups", ()))
@@ -137,10 +138,23 @@ class NetworkInterfacesApi(Ec2Api):
         self, context: Context, request: t.DescribeNetworkInterfacesRequestTypeDef
     ) -> Mapping[str, Any]:
         """List network interfaces; `IncludeManagedResources` adds nothing, for no operator manages any here."""
-        interfaces = self.model.interfaces.values(context.region)
+        interfaces = self._candidates(context.region, request)
         return describe(
             INTERFACE, interfaces, request, INTERFACE_FILTERS, ids="NetworkInterfaceIds", answer="NetworkInterfaces"
         )
+
+    def _candidates(
+        self, region: str, request: t.DescribeNetworkInterfacesRequestTypeDef
+    ) -> list[t.NetworkInterfaceTypeDef]:
+        """Return the network interfaces among which those are that a request asks for: few where it names them."""
+        if request.get("NetworkInterfaceIds"):
+            found = (self.model.interfaces.get(region, each) for each in dict.fromkeys(request["NetworkInterfaceIds"]))
+            return [each for each in found if each is not None]
+        for each in request.get("Filters", ()):
+            values, what = each.get("Values", ()), _INDEXED.get(each.get("Name", ""))
+            if what is not None and not any(set(text) & set("*?\\") for text in values):
+                return self.model.interfaces_known_by(region, what, values)
+        return self.model.interfaces.values(region)
 
     @ec2_operation("network-interface/{NetworkInterfaceId}")
     async def describe_network_interface_attribute(
@@ -272,13 +286,12 @@ class NetworkInterfacesApi(Ec2Api):
         return chosen
 
     def _checked(self, region: str, subnet: t.SubnetTypeDef, wanted: Sequence[str]) -> list[str]:
-        taken = self.network.taken(region, subnet["SubnetId"]) if wanted else set()
         for address in wanted:
             if not assignable(subnet["CidrBlock"], address):
                 raise ServiceError(
                     "InvalidParameterValue", f"Address {address} does not fall within the subnet's address range"
                 )
-            if address in taken:
+            if self.model.is_taken(region, subnet["SubnetId"], address):
                 raise ServiceError("InvalidIPAddress.InUse", f"The specified address is already in use: {address}")
         return list(wanted)
 

@@ -170,7 +170,7 @@ class SubnetsApi(Ec2Api):
         return {}
 
     def _answer(self, region: str, subnet: t.SubnetTypeDef) -> t.SubnetTypeDef:
-        used = len(self.network.taken(region, subnet["SubnetId"]))
+        used = self.model.addresses_taken(region, subnet["SubnetId"])
         return {**subnet, "AvailableIpAddressCount": available(subnet["CidrBlock"], used)}
 
 

@@ -105,9 +105,15 @@ class Launcher:
     ) -> None:
         """Create these containers from what was pulled for them; raise `TaskFailedError`."""
         volumes = await self._pods.ensure_volumes(pod_name(key), [volume["name"] for volume in definition["volumes"]])
-        for container, image in zip(containers, pulled.images, strict=True):
+
+        async def create(container: Mapping[str, Any], image: Image) -> None:
             await self._open_logs(record, container, key[2])
             await self._add(key, record, definition, container, image, volumes, pulled.given[container["name"]])
+
+        work = (create(container, image) for container, image in zip(containers, pulled.images, strict=True))
+        for result in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     async def _login(self, record: TaskRecord, containers: Sequence[Mapping[str, Any]]) -> RegistryLogin | None:
         if not any(is_from_ecr(each["image"], self._registry) for each in containers):

@@ -180,14 +180,12 @@ class TaskReconciler:
             await self._open(key, record, definition, missing)
         elif missing:
             await self._create(key, record, definition, missing)
-        for name in step.start:
-            if self._is_to_stop(key):
-                return None  # as it has not begun, nobody has to wait until it has ended
-            try:
-                await self._pods.start(pod_name(key), name)
-            except ContainerError as error:
-                raise TaskFailedError(f"CannotStartContainerError: {error}", container=name) from error
-            self._follow((*key, name))
+        if step.start and self._is_to_stop(key):
+            return None  # as it has not begun, nobody has to wait until it has ended
+        starts = (self._start_container(key, name) for name in step.start)
+        for result in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
         actual = self._actual(await self._note_states(key))
         late = ended(containers, actual)
         if late is not None and late in step.start:
@@ -204,6 +202,13 @@ class TaskReconciler:
             name: Container(_STAGES[state.phase], state.exit_code, state.health, _ran(state, now))
             for name, state in states.items()
         }
+
+    async def _start_container(self, key: Key, name: str) -> None:
+        try:
+            await self._pods.start(pod_name(key), name)
+        except ContainerError as error:
+            raise TaskFailedError(f"CannotStartContainerError: {error}", container=name) from error
+        self._follow((*key, name))
 
     def _is_to_stop(self, key: Key) -> bool:
         record = self._model.tasks.get(*key)
@@ -278,11 +283,7 @@ class TaskReconciler:
         containers = self._definition(record)["containerDefinitions"]
         again = restarts(containers, self._actual(states))
         for each in again:
-            try:
-                await self._pods.start(pod_name(key), each)
-            except ContainerError as error:
-                raise TaskFailedError(f"CannotStartContainerError: {error}", container=each) from error
-            self._follow((*key, each))
+            await self._start_container(key, each)
         if again:
             return 0.0
         name = ended(containers, self._actual(states))
