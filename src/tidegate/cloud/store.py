@@ -347,7 +347,7 @@ class Index(Generic[R]):
         if self._keys is None:
             return
         self.remove(key)
-        values = tuple(self._of(key, record))
+        values = tuple(dict.fromkeys(self._of(key, record)))
         if values:
             self._values[key] = values
         for value in values:
