@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import yaml
@@ -80,4 +81,4 @@ class Stacks:
 
 def text(template: Any) -> str:
     """Return a template as text: what is text already stays as it is."""
-    return template if isinstance(template, str) else yaml.safe_dump(template)
+    return template if isinstance(template, str) else yaml.safe_dump(json.loads(json.dumps(template)))

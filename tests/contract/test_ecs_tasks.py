@@ -51,7 +51,9 @@ def test_a_running_task_has_an_address_of_its_own(fargate: Fargate) -> None:
     details = {each["name"]: each["value"] for each in task["attachments"][0]["details"]}
     assert details["privateIPv4Address"] == address
     assert details["subnetId"] in fargate.subnets
-    until(lambda: [line.strip() for line in fargate.lines()] == [address])
+    (inside,) = until(lambda: [line.strip() for line in fargate.lines()])
+    # where another local cloud has the same range, the engine's addresses are others at the same places (ADR 3)
+    assert inside.split(".")[2:] == address.split(".")[2:]
     fargate.ecs.stop_task(cluster="c", task=arn)
 
 

@@ -90,7 +90,10 @@ def test_foreign_host(cloud: Daemon) -> None:
 def test_operation_not_built_is_refused_by_name(cloud: Daemon) -> None:
     code, message, status = code_of(cloud.client("ecs").create_capacity_provider, name="x")
     assert (code, status) == ("NotImplemented", 501)
-    assert message == "tidegate local does not offer ecs:CreateCapacityProvider yet"
+    assert message == (
+        "tidegate local does not offer ecs:CreateCapacityProvider: "
+        "a cluster on Fargate has the capacity providers FARGATE and FARGATE_SPOT, which nobody makes"
+    )
 
 
 def test_service_not_offered_is_refused_by_name(cloud: Daemon) -> None:

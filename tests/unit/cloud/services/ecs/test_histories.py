@@ -80,6 +80,8 @@ class World:
             "serviceArn": "arn:aws:ecs:us-east-1:000000000000:service/c/web",
             "serviceName": "web",
             "clusterArn": CLUSTER,
+            "serviceRegistries": [],
+            "createdBy": "arn:aws:iam::000000000000:user/administrator",
             "loadBalancers": [{"targetGroupArn": GROUP, "containerName": "web", "containerPort": 80}],
             "status": "ACTIVE",
             "desiredCount": desired,

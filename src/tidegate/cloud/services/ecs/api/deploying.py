@@ -61,7 +61,7 @@ def begin_deployment(
         "failed": 0,
         "images": {},
         "balancers": service["loadBalancers"],
-        "registries": service.get("serviceRegistries", []),
+        "registries": service["serviceRegistries"],
         "providers": service.get("capacityProviderStrategy", []),
         # where requests are shifted, this is decided when it begins
         "alternate": bool(record["deployments"]) and primary(record)["alternate"],
