@@ -14,6 +14,7 @@ from tidegate.cloud.services.codepipeline.model import CodePipelineModel
 from tidegate.cloud.services.codepipeline.reconciler.actions import Actions
 from tidegate.cloud.services.codepipeline.reconciler.announcer import Announcer
 from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts
+from tidegate.cloud.services.codepipeline.reconciler.beginnings import Beginnings
 from tidegate.cloud.services.codepipeline.reconciler.connections import Connections
 from tidegate.cloud.services.codepipeline.reconciler.pipelines import Pipelines
 from tidegate.cloud.services.codepipeline.reconciler.providers import providers
@@ -23,7 +24,7 @@ from tidegate.cloud.services.codepipeline.reconciler.sources import Sources
 from tidegate.cloud.services.codepipeline.triggers import CONNECTION
 from tidegate.cloud.wiring.parts import Parts
 
-_WAITED_FOR = ("codebuild.build", "ecs.service", "cloudformation.stack")  # kinds of records
+_WAITED_FOR = ("codebuild.build", "ecs.service", "cloudformation.stack", "cloudwatch.alarm")  # kinds of records
 
 
 def add_codepipeline(parts: Parts) -> None:
@@ -37,6 +38,7 @@ def add_codepipeline(parts: Parts) -> None:
         codepipeline.StagesApi(model, lifecycle, parts.clock),
         codepipeline.StateApi(model),
         codepipeline.ActionTypesApi(),
+        codepipeline.ConditionsApi(model, lifecycle),
         codepipeline.TagsApi(model),
         coverage=COVERAGE,
     )
@@ -51,7 +53,7 @@ def add_codepipeline(parts: Parts) -> None:
         parts.clock,
         providers(artifacts, archives, connections, parts.calls, parts.clock),
     )
-    pipelines = Pipelines(model, lifecycle, parts.clock)
+    pipelines = Pipelines(model, lifecycle, Beginnings(lifecycle, parts.clock))
     sources = Sources(model, lifecycle, parts.calls)
     pushes = Pushes(model, lifecycle, connections)
     announcer = Announcer(model, parts.calls)

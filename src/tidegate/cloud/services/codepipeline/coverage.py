@@ -17,7 +17,7 @@ COVERAGE = Coverage(
         LeftOut(
             "it is not built yet",
             "AcknowledgeJob CreateCustomActionType DeleteCustomActionType GetActionType GetJobDetails "
-            "ListDeployActionExecutionTargets ListRuleExecutions ListRuleTypes OverrideStageCondition PollForJobs "
+            "ListDeployActionExecutionTargets PollForJobs "
             "PutActionRevision PutJobFailureResult PutJobSuccessResult UpdateActionType",
             concerns=True,
         ),

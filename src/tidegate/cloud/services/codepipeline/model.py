@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
     from types_boto3_codepipeline.literals import (
         ActionExecutionStatusType,
+        ConditionExecutionStatusType,
         PipelineExecutionStatusType,
         StageExecutionStatusType,
     )
@@ -32,6 +33,11 @@ STOPPING: Final = "Stopping"
 STOPPED: Final = "Stopped"
 SUPERSEDED: Final = "Superseded"
 CANCELLED: Final = "Cancelled"
+SKIPPED: Final = "Skipped"
+
+BEFORE_ENTRY: Final = "BEFORE_ENTRY"
+ON_SUCCESS: Final = "ON_SUCCESS"
+ON_FAILURE: Final = "ON_FAILURE"
 
 INBOUND: Final = "Inbound"
 OUTBOUND: Final = "Outbound"
@@ -63,7 +69,7 @@ class PipelineRecord(TypedDict):
 
 
 class ActionRecord(TypedDict):
-    """One run of an action. `progress` is what the action's provider remembers of what it has done."""
+    """One run of an action, or of a condition's rule. `progress` is what its provider remembers of what it has done."""
 
     id: str
     stage: str
@@ -83,6 +89,15 @@ class ActionRecord(TypedDict):
     external_url: NotRequired[str]
     error: NotRequired[t.ErrorDetailsTypeDef]
     revision: NotRequired[t.ArtifactRevisionTypeDef]  # of a source action
+    condition: NotRequired[str]  # of a rule: BEFORE_ENTRY, ON_SUCCESS, ON_FAILURE
+
+
+class ConditionRunRecord(TypedDict):
+    """How an execution fares with a stage's condition: which run of each rule counts, and who overrode it."""
+
+    rules: dict[str, str]
+    overridden_by: NotRequired[str]
+    overridden: NotRequired[datetime]
 
 
 class StageRunRecord(TypedDict):
@@ -93,6 +108,7 @@ class StageRunRecord(TypedDict):
     automatic: int  # how often the stage was tried again by itself
     manual: int
     retried_by: NotRequired[str]
+    conditions: NotRequired[dict[str, ConditionRunRecord]]
 
 
 class StopRecord(TypedDict):
@@ -118,7 +134,7 @@ class ExecutionRecord(TypedDict):
     at: str  # the stage that it is in or waits for; the last one, when it is over
     inside: bool
     stages: dict[str, StageRunRecord]
-    actions: list[ActionRecord]  # in the order in which they started
+    actions: list[ActionRecord]  # in the order in which they started; the runs of rules among them
     artifacts: dict[str, t.S3LocationTypeDef]
     namespaces: dict[str, dict[str, str]]
     revisions: list[t.ArtifactRevisionTypeDef]
@@ -264,6 +280,24 @@ def counted(record: ExecutionRecord, stage: str, action: str) -> ActionRecord | 
     """Return the run of an action that counts in a stage, or None where it has not been run there."""
     run = record["stages"].get(stage)
     return None if run is None or action not in run["actions"] else find_action(record, run["actions"][action])
+
+
+def condition_rules(record: ExecutionRecord, run: ConditionRunRecord) -> list[ActionRecord]:
+    """Return the runs of a condition's rules that count."""
+    found = (find_action(record, each) for each in run["rules"].values())
+    return [each for each in found if each is not None]
+
+
+def condition_status(record: ExecutionRecord, run: ConditionRunRecord) -> ConditionExecutionStatusType:
+    """Return how a condition stands: it is met where each of its rules is."""
+    if "overridden_by" in run:
+        return "Overridden"
+    statuses = {each["status"] for each in condition_rules(record, run)}
+    if IN_PROGRESS in statuses:
+        return IN_PROGRESS
+    if FAILED in statuses:
+        return FAILED
+    return ABANDONED if ABANDONED in statuses else SUCCEEDED
 
 
 def stage_names(pipeline: t.PipelineDeclarationOutputTypeDef) -> list[str]:

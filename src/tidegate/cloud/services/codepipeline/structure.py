@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.codepipeline.action_types import KNOWN, OFFERED, ActionType, Bounds, TypeName
+from tidegate.cloud.services.codepipeline.conditions import check_conditions
 from tidegate.cloud.services.codepipeline.configuration import check_configuration, invalid_action
 from tidegate.cloud.services.codepipeline.triggers import check_triggers
 from tidegate.cloud.services.codepipeline.variables import DECLARED, RESERVED, references
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _MOST_STAGES, _MOST_ACTIONS = 50, 100
 _COMPUTE_ONLY = ("commands", "environmentVariables", "outputVariables")
-_CONDITIONS = ("beforeEntry", "onSuccess")
 
 
 def completed(given: Mapping[str, Any]) -> t.PipelineDeclarationOutputTypeDef:
@@ -31,13 +31,33 @@ def completed(given: Mapping[str, Any]) -> t.PipelineDeclarationOutputTypeDef:
     )
     declaration: Any = {
         **given,
-        "stages": [{**stage, "actions": [_action(each) for each in stage["actions"]]} for stage in given["stages"]],
+        "stages": [_stage(each) for each in given["stages"]],
         "executionMode": given.get("executionMode", "SUPERSEDED"),
         "pipelineType": given.get("pipelineType", "V2" if needs_v2 else "V1"),
         "version": 1,
     }
     pipeline: t.PipelineDeclarationOutputTypeDef = declaration
     return pipeline
+
+
+def _stage(given: Mapping[str, Any]) -> dict[str, Any]:
+    stage = {**given, "actions": [_action(each) for each in given["actions"]]}
+    for member in ("beforeEntry", "onSuccess", "onFailure"):
+        if "conditions" in given.get(member, {}):
+            held = [
+                {**each, "rules": [_rule(one) for one in each.get("rules", [])]} for each in given[member]["conditions"]
+            ]
+            stage[member] = {**given[member], "conditions": held}
+    return stage
+
+
+def _rule(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **given,
+        "ruleTypeId": {"owner": "AWS", "version": "1", **given["ruleTypeId"]},
+        "configuration": dict(given.get("configuration", {})),
+        "inputArtifacts": list(given.get("inputArtifacts", [])),
+    }
 
 
 def _action(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,6 +81,7 @@ def check(pipeline: t.PipelineDeclarationOutputTypeDef, region: str) -> None:
             _check_action(action, region)
     _check_artifacts(pipeline)
     _check_namespaces(pipeline)
+    check_conditions(pipeline, region)
     check_triggers(pipeline)
 
 
@@ -130,17 +151,14 @@ def _check_stage(stage: t.StageDeclarationOutputTypeDef, pipeline: t.PipelineDec
         )
     if stage.get("blockers"):
         raise not_offered(f"codepipeline blockers (stage {name})")
-    for member in _CONDITIONS:
-        if member in stage:
-            raise not_offered(f"codepipeline {member} conditions (stage {name})")
     failure = stage.get("onFailure")
     if failure is None:
         return
-    if failure.get("conditions"):
-        raise not_offered(f"codepipeline onFailure conditions (stage {name})")
     if pipeline["pipelineType"] == "V1":
         raise _wrong(f"onFailure of stage {name} requires the pipeline type V2")
     result = failure.get("result")
+    if result is None and failure.get("conditions") and "retryConfiguration" not in failure:
+        return
     if result not in ("ROLLBACK", "RETRY"):
         raise _wrong(f"onFailure of stage {name} must have the result ROLLBACK or RETRY")
     if "retryConfiguration" in failure and result != "RETRY":

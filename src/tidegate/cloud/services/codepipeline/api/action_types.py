@@ -9,6 +9,7 @@ from tidegate.cloud.call import Context, operation
 from tidegate.cloud.errors import not_offered
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.codepipeline.action_types import OFFERED, ActionType
+from tidegate.cloud.services.codepipeline.describe import properties
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
@@ -45,11 +46,7 @@ def _described(kind: ActionType) -> dict[str, Any]:
             "version": "1",
         },
         "settings": {},
-        "actionConfigurationProperties": [
-            {"name": key, "required": required, "key": True, "secret": False, "queryable": False}
-            for key, required in kind.keys.items()
-            if key not in kind.refused
-        ],
+        "actionConfigurationProperties": properties(kind),
         "inputArtifactDetails": {"minimumCount": kind.inputs.least, "maximumCount": kind.inputs.most},
         "outputArtifactDetails": {"minimumCount": kind.outputs.least, "maximumCount": kind.outputs.most},
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.codepipeline.api.history import asked_for, newest_first
 from tidegate.cloud.services.codepipeline.api.shared import (
     find_execution,
     find_pipeline,
@@ -23,7 +24,6 @@ from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import (
     STOPPING,
     SUCCEEDED,
-    ActionRecord,
     CodePipelineModel,
     ExecutionRecord,
     StopRecord,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
 
 _PAGE = 100
-_FAR = 10**13  # milliseconds; more than any moment that is written here
 _REVISION_TYPES = {
     "CodeCommit": ("COMMIT_ID",),
     "CodeStarSourceConnection": ("COMMIT_ID",),
@@ -142,37 +141,21 @@ class ExecutionsApi:
         name = request["pipelineName"]
         find_pipeline(self.model, context, name)
         listed = [
-            (execution, action, place)
-            for execution in self._filtered(context, name, request.get("filter", {}))
-            for place, action in enumerate(execution["actions"])
-            if _is_asked_for(execution, action, request.get("filter", {}))
+            each
+            for each in asked_for(self.model, context, name, request.get("filter", {}))
+            if "condition" not in each.action
         ]
-        listed.sort(key=_newest_first)
         chosen, token = page(
-            listed,
+            sorted(listed, key=newest_first),
             request.get("nextToken"),
             request.get("maxResults", _PAGE),
-            key=_newest_first,
+            key=newest_first,
             invalid="InvalidNextTokenException",
         )
         return {
-            "actionExecutionDetails": [action_detail(execution, action) for execution, action, _ in chosen],
+            "actionExecutionDetails": [action_detail(each.execution, each.action) for each in chosen],
             **({"nextToken": token} if token else {}),
         }
-
-    def _filtered(
-        self, context: Context, name: str, given: t.ActionExecutionFilterTypeDef
-    ) -> Sequence[ExecutionRecord]:
-        latest = given.get("latestInPipelineExecution")
-        if latest is not None and "pipelineExecutionId" in given:
-            raise ServiceError(
-                "ValidationException",
-                "filter: pipelineExecutionId and latestInPipelineExecution cannot be given together",
-            )
-        identity = given.get("pipelineExecutionId") or (latest["pipelineExecutionId"] if latest else None)
-        if identity is None:
-            return self.model.history(context.region, name)
-        return [find_execution(self.model, context, name, identity)]
 
 
 def _pinned(
@@ -207,17 +190,3 @@ def _pinned(
 def _succeeded_in(execution: ExecutionRecord, stage: str) -> bool:
     run = execution["stages"].get(stage)
     return run is not None and run["status"] == SUCCEEDED
-
-
-def _is_asked_for(execution: ExecutionRecord, action: ActionRecord, given: t.ActionExecutionFilterTypeDef) -> bool:
-    """Return whether an action is listed: of the latest runs alone, those that count in their stage."""
-    latest = given.get("latestInPipelineExecution")
-    if latest is None or latest["startTimeRange"] == "All":
-        return True
-    return execution["stages"][action["stage"]]["actions"].get(action["name"]) == action["id"]
-
-
-def _newest_first(listed: tuple[ExecutionRecord, ActionRecord, int]) -> str:
-    execution, action, place = listed
-    started = _FAR - int(action["started"].timestamp() * 1000)
-    return f"{started:014d}/{10**9 - execution['number']:010d}/{10**6 - place:07d}"

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.services.codepipeline.api.shared import find_pipeline, pipeline_arn
-from tidegate.cloud.services.codepipeline.describe import action_execution, entity_url, stage_execution
+from tidegate.cloud.services.codepipeline.conditions import conditions
+from tidegate.cloud.services.codepipeline.describe import (
+    action_execution,
+    condition_state,
+    entity_url,
+    stage_execution,
+)
 from tidegate.cloud.services.codepipeline.model import (
     INBOUND,
     STOPPING,
@@ -66,6 +72,9 @@ class StateApi:
             state["latestExecution"] = stage_execution(latest, run["status"])
             if "retried_by" in run:
                 state["retryStageMetadata"] = _retries(run)
+        for declared in conditions(stage):
+            held = None if latest is None else latest["stages"][name].get("conditions", {}).get(declared.kind)
+            state[f"{declared.member}ConditionState"] = condition_state(declared, latest, held)
         return state
 
 

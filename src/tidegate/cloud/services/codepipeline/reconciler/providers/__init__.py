@@ -15,15 +15,21 @@ from tidegate.cloud.services.codepipeline.reconciler.providers.codebuild import 
 from tidegate.cloud.services.codepipeline.reconciler.providers.codecommit import Archives, CodeCommitSource
 from tidegate.cloud.services.codepipeline.reconciler.providers.connection import ConnectionSource
 from tidegate.cloud.services.codepipeline.reconciler.providers.ecs import EcsDeploy
+from tidegate.cloud.services.codepipeline.reconciler.providers.rules import (
+    CloudWatchAlarm,
+    DeploymentWindow,
+    VariableCheck,
+)
 from tidegate.cloud.services.codepipeline.reconciler.providers.s3_deploy import S3Deploy
 from tidegate.cloud.services.codepipeline.reconciler.providers.s3_source import S3Source
 from tidegate.cloud.services.codepipeline.reconciler.run import Provider
+from tidegate.cloud.services.codepipeline.rule_types import RULE
 
 
 def providers(
     artifacts: Artifacts, archives: Archives, connections: Connections, calls: Calls, clock: Clock
 ) -> Mapping[TypeName, Provider]:
-    """Return the provider of each action type that is offered."""
+    """Return the provider of each action type and each rule type that is offered."""
     codebuild = CodeBuildAction()
     return {
         TypeName("Source", "CodeCommit"): CodeCommitSource(artifacts, archives, calls, clock),
@@ -35,4 +41,8 @@ def providers(
         TypeName("Deploy", "ECS"): EcsDeploy(artifacts),
         TypeName("Deploy", "CloudFormation"): CloudFormationDeploy(artifacts),
         TypeName("Deploy", "S3"): S3Deploy(artifacts, clock),
+        TypeName(RULE, "CloudWatchAlarm"): CloudWatchAlarm(),
+        TypeName(RULE, "CodeBuild"): codebuild,
+        TypeName(RULE, "DeploymentWindow"): DeploymentWindow(),
+        TypeName(RULE, "VariableCheck"): VariableCheck(),
     }
