@@ -18,6 +18,7 @@ from tidegate.cloud.services.codepipeline.reconciler.beginnings import Beginning
 from tidegate.cloud.services.codepipeline.reconciler.connections import Connections
 from tidegate.cloud.services.codepipeline.reconciler.pipelines import Pipelines
 from tidegate.cloud.services.codepipeline.reconciler.providers import providers
+from tidegate.cloud.services.codepipeline.reconciler.providers.custom import CustomAction
 from tidegate.cloud.services.codepipeline.reconciler.pushes import Pushes
 from tidegate.cloud.services.codepipeline.reconciler.run import Sessions
 from tidegate.cloud.services.codepipeline.reconciler.sources import Sources
@@ -37,8 +38,10 @@ def add_codepipeline(parts: Parts) -> None:
         codepipeline.ExecutionsApi(model, lifecycle),
         codepipeline.StagesApi(model, lifecycle, parts.clock),
         codepipeline.StateApi(model),
-        codepipeline.ActionTypesApi(),
+        codepipeline.ActionTypesApi(model),
         codepipeline.ConditionsApi(model, lifecycle),
+        codepipeline.CustomTypesApi(model),
+        codepipeline.JobsApi(model, lifecycle, parts.calls, parts.clock),
         codepipeline.TagsApi(model),
         coverage=COVERAGE,
     )
@@ -52,6 +55,7 @@ def add_codepipeline(parts: Parts) -> None:
         Sessions(parts.calls, parts.clock),
         parts.clock,
         providers(artifacts, archives, connections, parts.calls, parts.clock),
+        CustomAction(model, parts.clock),
     )
     pipelines = Pipelines(model, lifecycle, Beginnings(lifecycle, parts.clock))
     sources = Sources(model, lifecycle, parts.calls)

@@ -55,7 +55,7 @@ def check_configuration(action: t.ActionDeclarationOutputTypeDef, kind: ActionTy
             raise invalid_action(f"Action configuration for action '{name}' contains unknown configuration '{key}'")
         if key in kind.refused:
             raise not_offered(f"codepipeline {kind.name.provider} configuration {key} (action {name})")
-    check = _CHECKS.get(kind.name)
+    check = _CHECKS.get(kind.name) if action["actionTypeId"]["owner"] == "AWS" else None
     if check is not None:
         check(action, {key: value for key, value in configuration.items() if "#{" not in value})
 

@@ -103,6 +103,7 @@ def action_execution(action: ActionRecord) -> dict[str, Any]:
         ("lastUpdatedBy", "updated_by"),
         ("externalExecutionId", "external_id"),
         ("externalExecutionUrl", "external_url"),
+        ("percentComplete", "percent"),
         ("errorDetails", "error"),
     ):
         if name in action:

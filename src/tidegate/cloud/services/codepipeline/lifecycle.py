@@ -218,10 +218,23 @@ class ExecutionLifecycle:
         action: ActionRecord,
         *,
         summary: str | None = None,
+        revision: t.ArtifactRevisionTypeDef | None = None,
     ) -> None:
-        """End an action well: its artifacts and variables are there for those that follow."""
+        """End an action well: its artifacts, variables and revision are there for those that follow."""
         if summary is not None:
             action["summary"] = summary
+        if revision is not None:
+            action["revision"] = revision
+        if revision is not None and action["input"]["actionTypeId"]["category"] == "Source":
+            # retried, a source action may have found another one
+            others = [each for each in execution["revisions"] if each["name"] != revision["name"]]
+            execution["revisions"] = [*others, revision]
+            source: t.SourceRevisionTypeDef = {"actionName": action["name"], "revisionId": revision["revisionId"]}
+            if "revisionSummary" in revision:
+                source["revisionSummary"] = revision["revisionSummary"]
+            if "revisionUrl" in revision:
+                source["revisionUrl"] = revision["revisionUrl"]
+            execution["sources"][action["name"]] = source
         for each in action["outputs"]:
             execution["artifacts"][each["name"]] = each["s3location"]
         namespace = action["input"].get("namespace")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
 from tidegate.cloud.services.codepipeline.action_types import TypeName
 from tidegate.cloud.services.codepipeline.configuration import is_true
+from tidegate.cloud.services.codepipeline.custom import CustomActions
 from tidegate.cloud.services.codepipeline.triggers import CONNECTION, connected_sources, is_connection
 from tidegate.cloud.store import Collection, Key, Store
 
@@ -41,6 +42,8 @@ ON_FAILURE: Final = "ON_FAILURE"
 
 INBOUND: Final = "Inbound"
 OUTBOUND: Final = "Outbound"
+
+POLLED = (TypeName("Source", "CodeCommit"), TypeName("Source", "S3"))
 
 MOST_AT_ONCE = 50  # executions that are not over, in the modes in which none supersedes another
 
@@ -89,6 +92,7 @@ class ActionRecord(TypedDict):
     external_url: NotRequired[str]
     error: NotRequired[t.ErrorDetailsTypeDef]
     revision: NotRequired[t.ArtifactRevisionTypeDef]  # of a source action
+    percent: NotRequired[int]  # of its work that is done, where somebody tells
     condition: NotRequired[str]  # of a rule: BEFORE_ENTRY, ON_SUCCESS, ON_FAILURE
 
 
@@ -156,6 +160,7 @@ class CodePipelineModel:
         self.executions = Collection[ExecutionRecord](store, "codepipeline.execution")
         self.open = Collection[dict[str, Any]](store, "codepipeline.open")
         self.sources = Collection[dict[str, Any]](store, "codepipeline.source")  # what is watched, and for whom
+        self.custom = CustomActions(store)
         self.changes = Collection[dict[str, Any]](store, "codepipeline.change")  # EventBridge has still to hear of
 
     def arn(self, region: str, pipeline: str) -> str:
@@ -184,6 +189,8 @@ class CodePipelineModel:
         with self.store.transaction():
             self.pipelines.delete(region, name)
             self._watch_nothing(region, name)
+            for job, _ in self.custom.jobs_of(region, name):
+                self.custom.jobs.delete(*job)
             for collection in (self.versions, self.executions, self.open):
                 for key, _ in self.store.items(collection.kind, (region, name)):
                     self.store.delete(collection.kind, key)
@@ -315,7 +322,7 @@ def polled_sources(
 ) -> Iterator[t.ActionDeclarationOutputTypeDef]:
     """Yield the source actions that are polled: their changes start the pipeline without anybody telling it."""
     for action in pipeline["stages"][0]["actions"]:
-        if not is_connection(action) and is_true(action["configuration"], "PollForSourceChanges", default=True):
+        if _provider(action) in POLLED and is_true(action["configuration"], "PollForSourceChanges", default=True):
             yield action
 
 
@@ -324,6 +331,9 @@ def watched(action: t.ActionDeclarationOutputTypeDef, region: str) -> Key:
     configuration = action["configuration"]
     if is_connection(action):
         return (CONNECTION.provider, configuration["FullRepositoryId"].lower())
+    kind = action["actionTypeId"]
+    if kind["owner"] != "AWS":
+        return (kind["owner"], kind["provider"], *(f"{key}={value}" for key, value in sorted(configuration.items())))
     if _provider(action) == TypeName("Source", "CodeCommit"):
         return ("CodeCommit", region, configuration["RepositoryName"], configuration["BranchName"])
     return ("S3", configuration["S3Bucket"], configuration["S3ObjectKey"])

@@ -6,18 +6,21 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-str
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.codepipeline.action_types import KNOWN, OFFERED, ActionType, Bounds, TypeName
 from tidegate.cloud.services.codepipeline.conditions import check_conditions
 from tidegate.cloud.services.codepipeline.configuration import check_configuration, invalid_action
+from tidegate.cloud.services.codepipeline.custom import is_custom
 from tidegate.cloud.services.codepipeline.triggers import check_triggers
 from tidegate.cloud.services.codepipeline.variables import DECLARED, RESERVED, references
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
+
+FindCustom = Callable[[Mapping[str, Any]], ActionType | None]  # a custom action type by its id
 
 _MOST_STAGES, _MOST_ACTIONS = 50, 100
 _COMPUTE_ONLY = ("commands", "environmentVariables", "outputVariables")
@@ -70,7 +73,7 @@ def _action(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def check(pipeline: t.PipelineDeclarationOutputTypeDef, region: str) -> None:
+def check(pipeline: t.PipelineDeclarationOutputTypeDef, region: str, custom: FindCustom) -> None:
     """Raise for the first thing about a completed declaration that AWS would not accept, or that is not offered."""
     _check_store(pipeline, region)
     _check_type(pipeline)
@@ -78,7 +81,7 @@ def check(pipeline: t.PipelineDeclarationOutputTypeDef, region: str) -> None:
     for stage in pipeline["stages"]:
         _check_stage(stage, pipeline)
         for action in stage["actions"]:
-            _check_action(action, region)
+            _check_action(action, region, custom)
     _check_artifacts(pipeline)
     _check_namespaces(pipeline)
     check_conditions(pipeline, region)
@@ -169,13 +172,17 @@ def _check_stage(stage: t.StageDeclarationOutputTypeDef, pipeline: t.PipelineDec
         raise _wrong(f"onFailure ROLLBACK cannot be used in the source stage {name}")
 
 
-def _check_action(action: t.ActionDeclarationOutputTypeDef, region: str) -> None:
+def _check_action(action: t.ActionDeclarationOutputTypeDef, region: str, custom: FindCustom) -> None:
     name, declared = action["name"], action["actionTypeId"]
     category, owner, provider = declared["category"], declared["owner"], declared["provider"]
-    kind = OFFERED.get(TypeName(category, provider))
-    if TypeName(category, provider) in KNOWN and (owner == "AWS" or provider in ("GitHub", "AlexaSkillsKit", "Snyk")):
+    kind = custom(declared) if is_custom(declared) else OFFERED.get(TypeName(category, provider))
+    if (
+        kind is None
+        and TypeName(category, provider) in KNOWN
+        and (owner == "AWS" or provider in ("GitHub", "AlexaSkillsKit", "Snyk"))
+    ):
         raise not_offered(f"the codepipeline {category} provider {provider} (action {name})")
-    if kind is None or owner != "AWS" or declared["version"] != "1":
+    if kind is None or not (is_custom(declared) or (owner == "AWS" and declared["version"] == "1")):
         raise invalid_action(
             f"ActionType (Category: '{category}', Provider: '{provider}', Owner: '{owner}', "
             f"Version: '{declared['version']}') in action '{name}' is not available in region "

@@ -10,11 +10,13 @@ from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.codepipeline.api.history import asked_for, newest_first
 from tidegate.cloud.services.codepipeline.api.shared import (
+    action_arn,
     find_execution,
     find_pipeline,
     named_stage,
     pipeline_arn,
 )
+from tidegate.cloud.services.codepipeline.custom import REVISION, is_custom
 from tidegate.cloud.services.codepipeline.describe import (
     action_detail,
     execution_summary,
@@ -101,6 +103,42 @@ class ExecutionsApi:
             self.model.put_execution(context.region, name, execution)
         return {"pipelineExecutionId": identity}
 
+    @operation(resource=action_arn)
+    async def put_action_revision(
+        self, context: Context, request: t.PutActionRevisionInputTypeDef
+    ) -> Mapping[str, Any]:
+        """Start an execution with a revision of a source, unless it was run already."""
+        name, stage, action = request["pipelineName"], request["stageName"], request["actionName"]
+        record = find_pipeline(self.model, context, name)
+        pipeline = record["pipeline"]
+        declared = next((each for each in named_stage(pipeline, stage)["actions"] if each["name"] == action), None)
+        if declared is None or declared["actionTypeId"]["category"] != "Source":
+            raise ServiceError(
+                "ActionNotFoundException",
+                f"Stage '{stage}' of pipeline '{name}' does not have a source action with name '{action}'",
+            )
+        revision = request["actionRevision"]["revisionId"]
+        known = next(
+            (
+                each["id"]
+                for each in self.model.history(context.region, name)
+                if revision in each["pinned"].get(action, {}).values()
+                or (action in each["sources"] and each["sources"][action]["revisionId"] == revision)
+            ),
+            None,
+        )
+        if known is not None:
+            return {"newRevision": False, "pipelineExecutionId": known}
+        custom = is_custom(declared["actionTypeId"])
+        kind = REVISION if custom else _REVISION_TYPES[declared["actionTypeId"]["provider"]][0]
+        record["seen"][action] = revision
+        trigger: t.ExecutionTriggerTypeDef = {
+            "triggerType": "PutActionRevision",
+            "triggerDetail": context.principal.arn,
+        }
+        execution = self._lifecycle.begin(context.region, record, trigger, pinned={action: {kind: revision}})
+        return {"newRevision": True, "pipelineExecutionId": execution["id"]}
+
     @operation(resource=pipeline_arn)
     async def get_pipeline_execution(
         self, context: Context, request: t.GetPipelineExecutionInputTypeDef
@@ -172,7 +210,7 @@ def _pinned(
                 f"Pipeline '{pipeline['name']}' does not have a source action with name '{each['actionName']}'",
             )
         provider = action["actionTypeId"]["provider"]
-        if kind not in _REVISION_TYPES[provider]:
+        if is_custom(action["actionTypeId"]) or kind not in _REVISION_TYPES[provider]:
             raise ServiceError(
                 "ValidationException",
                 f"The revision type {kind} cannot be used for the source action '{each['actionName']}' of the "

@@ -11,6 +11,7 @@ from tidegate.cloud.clock import Clock
 from tidegate.cloud.documents import from_json
 from tidegate.cloud.services.codepipeline.action_types import TypeName
 from tidegate.cloud.services.codepipeline.conditions import condition
+from tidegate.cloud.services.codepipeline.custom import CUSTOM_TIMEOUT, is_custom
 from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import (
     FAILED,
@@ -148,6 +149,8 @@ def _declared(
 
 
 def _timeout(declared: t.ActionDeclarationOutputTypeDef) -> timedelta:
+    if is_custom(declared["actionTypeId"]):
+        return timedelta(minutes=CUSTOM_TIMEOUT)
     kind = action_type(declared)
     minutes = declared.get("timeoutInMinutes", kind.timeout)
     if kind.name == TypeName("Deploy", "ECS"):
