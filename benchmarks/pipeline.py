@@ -34,7 +34,7 @@ class Watched:
 
     def __init__(self, app: App) -> None:
         self.keys = keys = json.loads(app.run("local", "env", "--json").stdout)
-        self._session = boto3.Session(
+        self._session: Any = boto3.Session(
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
             region_name=keys["AWS_DEFAULT_REGION"],

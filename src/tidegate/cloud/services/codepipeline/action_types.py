@@ -37,6 +37,7 @@ class ActionType:
     keys: Mapping[str, bool]
     timeout: int  # minutes
     refused: tuple[str, ...] = ()  # keys that are known and not offered
+    managed: bool = False  # run by a build that no project stands behind: for pipelines of type V2
 
 
 _NONE, _ONE = Bounds(0, 0), Bounds(1, 1)
@@ -87,6 +88,22 @@ _OFFERED = (
         },
         timeout=_HOUR,
     ),
+    ActionType(
+        TypeName("Source", "ECR"),
+        inputs=_NONE,
+        outputs=_ONE,
+        keys={"RepositoryName": True, "ImageTag": False},
+        timeout=_HOUR,
+    ),
+    ActionType(
+        TypeName("Build", "ECRBuildAndPublish"),
+        inputs=_ONE,
+        outputs=_NONE,
+        keys={"ECRRepositoryName": True, "DockerFilePath": False, "ImageTags": False, "RegistryType": False},
+        timeout=_HOUR,
+        managed=True,
+    ),
+    ActionType(TypeName("Compute", "Commands"), Bounds(1, 10), Bounds(0, 1), {}, _HOUR, managed=True),
     ActionType(TypeName("Build", "CodeBuild"), Bounds(1, 5), Bounds(0, 5), _BUILD_KEYS, 36 * _HOUR),
     ActionType(TypeName("Test", "CodeBuild"), Bounds(1, 5), Bounds(0, 5), _BUILD_KEYS, 36 * _HOUR),
     ActionType(
@@ -142,13 +159,10 @@ OFFERED: Mapping[TypeName, ActionType] = {each.name: each for each in _OFFERED}
 # what AWS has besides; a pipeline with one of these is refused by its name
 KNOWN = frozenset(
     {
-        TypeName("Source", "ECR"),
         TypeName("Source", "GitHub"),
-        TypeName("Build", "ECRBuildAndPublish"),
         TypeName("Build", "Jenkins"),
         TypeName("Test", "DeviceFarm"),
         TypeName("Test", "Jenkins"),
-        TypeName("Compute", "Commands"),
         TypeName("Invoke", "CodePipeline"),
         TypeName("Invoke", "InspectorScan"),
         TypeName("Invoke", "Lambda"),

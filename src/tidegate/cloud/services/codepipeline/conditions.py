@@ -128,7 +128,11 @@ def _check_rule(
         )
     if rule.get("region", region) != region:
         raise not_offered(f"codepipeline rules in another region than the pipeline's ({where})")
-    if rule.get("commands"):
+    if provider == "Commands" and not rule.get("commands"):
+        raise _wrong(f"The {where} must have commands")
+    if provider == "Commands" and "roleArn" in rule:
+        raise not_offered(f"a roleArn for codepipeline rules of the provider Commands ({where})")
+    if provider != "Commands" and rule.get("commands"):
         raise _wrong(f"The {where} cannot have commands: they are for rules of the provider Commands")
     configuration, offered = rule.get("configuration", {}), RULES[provider]
     for key, needed in offered.keys.items():
@@ -196,7 +200,7 @@ def _check_references(rule: t.RuleDeclarationOutputTypeDef, pipeline: t.Pipeline
     actions = [action for stage in pipeline["stages"] for action in stage["actions"]]
     known = {*RESERVED, *(each["namespace"] for each in actions if "namespace" in each)}
     variables = {each["name"] for each in pipeline.get("variables", [])}
-    for text in rule.get("configuration", {}).values():
+    for text in (*rule.get("configuration", {}).values(), *rule.get("commands", [])):
         for reference in references(text):
             missing = reference.namespace == DECLARED and reference.key not in variables
             if not reference.key or reference.namespace not in known or missing:

@@ -193,6 +193,16 @@ def _check_cloudformation(action: t.ActionDeclarationOutputTypeDef, known: Mappi
         raise invalid_action(f"Action '{action['name']}': OutputFileName and an output artifact go together")
 
 
+def _check_image_build(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
+    kind = known.get("RegistryType", "private")
+    if kind == "public":
+        raise not_offered(f"codepipeline ECRBuildAndPublish RegistryType public (action {action['name']})")
+    if kind != "private":
+        raise _wrong(action, "RegistryType", "it must be private or public")
+    if "ImageTags" in known and not all(each.strip() for each in known["ImageTags"].split(",")):
+        raise _wrong(action, "ImageTags", "it must be tags with commas between them")
+
+
 _Check = Callable[["t.ActionDeclarationOutputTypeDef", Mapping[str, str]], None]
 
 _CHECKS: Mapping[TypeName, _Check] = {
@@ -201,6 +211,7 @@ _CHECKS: Mapping[TypeName, _Check] = {
     TypeName("Source", "S3"): _check_s3_source,
     TypeName("Build", "CodeBuild"): _check_codebuild,
     TypeName("Test", "CodeBuild"): _check_codebuild,
+    TypeName("Build", "ECRBuildAndPublish"): _check_image_build,
     TypeName("Deploy", "ECS"): _check_ecs,
     TypeName("Deploy", "S3"): _check_s3_deploy,
     TypeName("Deploy", "CloudFormation"): _check_cloudformation,

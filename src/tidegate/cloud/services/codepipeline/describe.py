@@ -66,6 +66,8 @@ def action_detail(execution: ExecutionRecord, action: ActionRecord) -> dict[str,
         result["externalExecutionSummary"] = action["summary"]
     if "external_url" in action:
         result["externalExecutionUrl"] = action["external_url"]
+    if "log_stream" in action:
+        result["logStreamARN"] = action["log_stream"]
     if "error" in action:
         result["errorDetails"] = action["error"]
     detail: dict[str, Any] = {
@@ -103,6 +105,7 @@ def action_execution(action: ActionRecord) -> dict[str, Any]:
         ("lastUpdatedBy", "updated_by"),
         ("externalExecutionId", "external_id"),
         ("externalExecutionUrl", "external_url"),
+        ("logStreamARN", "log_stream"),
         ("percentComplete", "percent"),
         ("errorDetails", "error"),
     ):
@@ -208,6 +211,9 @@ def entity_url(action: t.ActionDeclarationOutputTypeDef, region: str) -> str | N
     if kind.provider == "ECS":
         place = f"{configuration['ClusterName']}/services/{configuration['ServiceName']}"
         return console(region, f"ecs/home?region={region}#/clusters/{place}")
+    if kind.provider in ("ECR", "ECRBuildAndPublish"):
+        name = configuration.get("RepositoryName") or configuration["ECRRepositoryName"]
+        return console(region, f"ecr/home?region={region}#/repositories/{name}")
     if kind.provider == "S3":
         return console("s3", f"s3/buckets/{configuration.get('S3Bucket') or configuration['BucketName']}")
     if kind.provider == "CloudFormation":

@@ -92,6 +92,7 @@ class ActionRecord(TypedDict):
     external_url: NotRequired[str]
     error: NotRequired[t.ErrorDetailsTypeDef]
     revision: NotRequired[t.ArtifactRevisionTypeDef]  # of a source action
+    log_stream: NotRequired[str]  # the ARN, of what a build without a project does
     percent: NotRequired[int]  # of its work that is done, where somebody tells
     condition: NotRequired[str]  # of a rule: BEFORE_ENTRY, ON_SUCCESS, ON_FAILURE
 
@@ -334,6 +335,8 @@ def watched(action: t.ActionDeclarationOutputTypeDef, region: str) -> Key:
     kind = action["actionTypeId"]
     if kind["owner"] != "AWS":
         return (kind["owner"], kind["provider"], *(f"{key}={value}" for key, value in sorted(configuration.items())))
+    if _provider(action) == TypeName("Source", "ECR"):
+        return ("ECR", region, configuration["RepositoryName"], configuration.get("ImageTag", "latest"))
     if _provider(action) == TypeName("Source", "CodeCommit"):
         return ("CodeCommit", region, configuration["RepositoryName"], configuration["BranchName"])
     return ("S3", configuration["S3Bucket"], configuration["S3ObjectKey"])

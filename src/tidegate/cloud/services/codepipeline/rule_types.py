@@ -26,6 +26,7 @@ _RULES = (
         timeout=_DAY,
     ),
     ActionType(TypeName(RULE, "CodeBuild"), Bounds(1, 5), _NONE, _CODEBUILD.keys, _CODEBUILD.timeout),
+    ActionType(TypeName(RULE, "Commands"), Bounds(0, 10), _NONE, {}, _HOUR, managed=True),
     ActionType(
         TypeName(RULE, "DeploymentWindow"),
         inputs=_NONE,

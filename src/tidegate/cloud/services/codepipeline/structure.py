@@ -81,7 +81,7 @@ def check(pipeline: t.PipelineDeclarationOutputTypeDef, region: str, custom: Fin
     for stage in pipeline["stages"]:
         _check_stage(stage, pipeline)
         for action in stage["actions"]:
-            _check_action(action, region, custom)
+            _check_action(action, pipeline, region, custom)
     _check_artifacts(pipeline)
     _check_namespaces(pipeline)
     check_conditions(pipeline, region)
@@ -172,7 +172,25 @@ def _check_stage(stage: t.StageDeclarationOutputTypeDef, pipeline: t.PipelineDec
         raise _wrong(f"onFailure ROLLBACK cannot be used in the source stage {name}")
 
 
-def _check_action(action: t.ActionDeclarationOutputTypeDef, region: str, custom: FindCustom) -> None:
+def _check_managed(action: t.ActionDeclarationOutputTypeDef, pipeline: t.PipelineDeclarationOutputTypeDef) -> None:
+    name, provider = action["name"], action["actionTypeId"]["provider"]
+    if pipeline["pipelineType"] == "V1":
+        raise invalid_action(f"Action {name}: the provider {provider} requires the pipeline type V2")
+    if "roleArn" in action:
+        raise not_offered(f"a roleArn for codepipeline {provider} actions (action {name})")
+    if action["actionTypeId"]["category"] == "Compute":
+        if not action.get("commands"):
+            raise invalid_action(f"Action {name} must have commands")
+        if any(not each.get("files") for each in action["outputArtifacts"]):
+            raise invalid_action(f"The output artifact of action {name} must have files")
+
+
+def _check_action(
+    action: t.ActionDeclarationOutputTypeDef,
+    pipeline: t.PipelineDeclarationOutputTypeDef,
+    region: str,
+    custom: FindCustom,
+) -> None:
     name, declared = action["name"], action["actionTypeId"]
     category, owner, provider = declared["category"], declared["owner"], declared["provider"]
     kind = custom(declared) if is_custom(declared) else OFFERED.get(TypeName(category, provider))
@@ -188,13 +206,15 @@ def _check_action(action: t.ActionDeclarationOutputTypeDef, region: str, custom:
             f"Version: '{declared['version']}') in action '{name}' is not available in region "
             f"'{region.upper().replace('-', '_')}'"
         )
+    if kind.managed:
+        _check_managed(action, pipeline)
     for member in _COMPUTE_ONLY:
-        if action.get(member):
+        if action.get(member) and category != "Compute":
             raise invalid_action(
                 f"The following action cannot contain a {member} field: {name}. "
                 f"To use the {member} field, use a compute action."
             )
-    if any(each.get("files") for each in action["outputArtifacts"]):
+    if category != "Compute" and any(each.get("files") for each in action["outputArtifacts"]):
         raise invalid_action(
             f"The following action cannot contain files in its output artifacts: {name}. "
             "To use them, use a compute action."
@@ -251,7 +271,7 @@ def _check_namespaces(pipeline: t.PipelineDeclarationOutputTypeDef) -> None:
     variables = {each["name"] for each in pipeline.get("variables", [])}
     for together in _in_order(pipeline):
         for action, stage in ((each, _stage_of(pipeline, each)) for each in together):
-            for key, text in action["configuration"].items():
+            for key, text in (*action["configuration"].items(), *compute_texts(action)):
                 for reference in references(text):
                     missing = reference.namespace == DECLARED and reference.key not in variables
                     if not reference.key or reference.namespace not in known or missing:
@@ -276,6 +296,14 @@ def _check_namespaces(pipeline: t.PipelineDeclarationOutputTypeDef) -> None:
 
 def _stage_of(pipeline: t.PipelineDeclarationOutputTypeDef, action: t.ActionDeclarationOutputTypeDef) -> str:
     return next(stage["name"] for stage in pipeline["stages"] if any(each is action for each in stage["actions"]))
+
+
+def compute_texts(declared: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the texts of an action's or a rule's commands and environment, which may hold variables too."""
+    yield from (("commands", each) for each in declared.get("commands", []))
+    yield from (
+        (f"environmentVariables.{each['name']}", each["value"]) for each in declared.get("environmentVariables", [])
+    )
 
 
 def _category(action: t.ActionDeclarationOutputTypeDef) -> str:

@@ -39,6 +39,7 @@ _PAGE = 100
 _REVISION_TYPES = {
     "CodeCommit": ("COMMIT_ID",),
     "CodeStarSourceConnection": ("COMMIT_ID",),
+    "ECR": ("IMAGE_DIGEST",),
     "S3": ("S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY"),
 }
 

@@ -60,9 +60,17 @@ class Beginnings:
             }
             for each in declared["outputArtifacts"]
         ]
-        if declared["actionTypeId"]["category"] == "Approval":
+        category = declared["actionTypeId"]["category"]
+        if category == "Approval":
             record["token"] = record["progress"]["token"] = self._clock.new_id()
         self._lifecycle.start_action(region, pipeline["name"], execution, record)
+        if category == "Compute":
+            record["progress"]["compute"] = {
+                "commands": declared["commands"],
+                "environment": declared.get("environmentVariables", []),
+                "exported": declared.get("outputVariables", []),
+                "files": [file for each in declared["outputArtifacts"] for file in each["files"]],
+            }
         self._settle(region, pipeline["name"], execution, record, declared["inputArtifacts"])
 
     def rules(
@@ -83,6 +91,10 @@ class Beginnings:
             minutes = rule.get("timeoutInMinutes", RULES[rule["ruleTypeId"]["provider"]].timeout)
             record = self._run(region, execution, stage, rule, now + timedelta(minutes=minutes), now)
             record["input"]["actionTypeId"] = rule["ruleTypeId"]  # type: ignore[typeddict-item]
+            if "commands" in rule:
+                empty: list[Any] = []
+                compute = {"commands": rule["commands"], "environment": empty, "exported": empty, "files": empty}
+                record["progress"]["compute"] = compute
             self._lifecycle.start_rule(execution, record, kind)
             self._settle(region, pipeline["name"], execution, record, rule["inputArtifacts"])
 
@@ -127,6 +139,8 @@ class Beginnings:
         """Put the values of variables into a configuration; what lacks a variable or an artifact fails."""
         given = record["input"]
         try:
+            if "compute" in record["progress"]:
+                record["progress"]["compute"] = _each_text(record["progress"]["compute"], _namespaces(execution))
             given["resolvedConfiguration"] = _resolved(given["configuration"], execution)
         except UnresolvedError as error:
             why = f"The variable #{{{error}}} that the action's configuration refers to has no value"
@@ -159,13 +173,17 @@ def _timeout(declared: t.ActionDeclarationOutputTypeDef) -> timedelta:
     return timedelta(minutes=minutes)
 
 
-def _resolved(configuration: Mapping[str, str], execution: ExecutionRecord) -> dict[str, str]:
-    """Return a configuration with the values of its variables; within JSON they stay the strings that they are in."""
-    namespaces = {
+def _namespaces(execution: ExecutionRecord) -> Mapping[str, Mapping[str, str]]:
+    return {
         **execution["namespaces"],
         PIPELINE: {"PipelineExecutionId": execution["id"]},
         DECLARED: execution["variables"],
     }
+
+
+def _resolved(configuration: Mapping[str, str], execution: ExecutionRecord) -> dict[str, str]:
+    """Return a configuration with the values of its variables; within JSON they stay the strings that they are in."""
+    namespaces = _namespaces(execution)
     resolved = resolve(configuration, namespaces)
     for key in _JSON_KEYS:
         if key in configuration and resolved[key] != configuration[key]:
