@@ -156,29 +156,32 @@ _OFFERED = (
 
 OFFERED: Mapping[TypeName, ActionType] = {each.name: each for each in _OFFERED}
 
-# what AWS has besides; a pipeline with one of these is refused by its name
-KNOWN = frozenset(
-    {
-        TypeName("Source", "GitHub"),
-        TypeName("Build", "Jenkins"),
-        TypeName("Test", "DeviceFarm"),
-        TypeName("Test", "Jenkins"),
-        TypeName("Invoke", "CodePipeline"),
-        TypeName("Invoke", "InspectorScan"),
-        TypeName("Invoke", "Lambda"),
-        TypeName("Invoke", "Snyk"),
-        TypeName("Invoke", "StepFunctions"),
-        TypeName("Deploy", "AlexaSkillsKit"),
-        TypeName("Deploy", "AppConfig"),
-        TypeName("Deploy", "CloudFormationStackInstances"),
-        TypeName("Deploy", "CloudFormationStackSet"),
-        TypeName("Deploy", "CodeDeploy"),
-        TypeName("Deploy", "CodeDeployToECS"),
-        TypeName("Deploy", "EC2"),
-        TypeName("Deploy", "EKS"),
-        TypeName("Deploy", "ElasticBeanstalk"),
-        TypeName("Deploy", "Lambda"),
-        TypeName("Deploy", "OpsWorks"),
-        TypeName("Deploy", "ServiceCatalog"),
-    }
-)
+_NO_FUNCTIONS = "there are no functions here"
+_NO_CODEDEPLOY = "an ECS service does blue/green, linear and canary deployments by itself: use the provider ECS"
+_NO_PARTNERS = "it is a partner's, outside this machine"
+_NO_INSTANCES = "there are no instances here, only tasks on Fargate"
+
+# what AWS has besides, and why it is not here; a pipeline with one of these is refused by its name
+KNOWN: Mapping[TypeName, str | None] = {
+    TypeName("Source", "GitHub"): "its webhooks cannot reach this machine: use the provider CodeStarSourceConnection",
+    TypeName("Build", "Jenkins"): _NO_PARTNERS,
+    TypeName("Test", "DeviceFarm"): "there are no devices here",
+    TypeName("Test", "Jenkins"): _NO_PARTNERS,
+    TypeName("Invoke", "CodePipeline"): None,
+    TypeName("Invoke", "InspectorScan"): None,
+    TypeName("Invoke", "Lambda"): _NO_FUNCTIONS,
+    TypeName("Invoke", "Snyk"): _NO_PARTNERS,
+    TypeName("Invoke", "StepFunctions"): "there are no state machines here",
+    TypeName("Deploy", "AlexaSkillsKit"): _NO_PARTNERS,
+    TypeName("Deploy", "AppConfig"): None,
+    TypeName("Deploy", "CloudFormationStackInstances"): None,
+    TypeName("Deploy", "CloudFormationStackSet"): None,
+    TypeName("Deploy", "CodeDeploy"): _NO_INSTANCES,
+    TypeName("Deploy", "CodeDeployToECS"): _NO_CODEDEPLOY,
+    TypeName("Deploy", "EC2"): _NO_INSTANCES,
+    TypeName("Deploy", "EKS"): "there are no clusters of Kubernetes here",
+    TypeName("Deploy", "ElasticBeanstalk"): _NO_INSTANCES,
+    TypeName("Deploy", "Lambda"): _NO_FUNCTIONS,
+    TypeName("Deploy", "OpsWorks"): _NO_INSTANCES,
+    TypeName("Deploy", "ServiceCatalog"): None,
+}

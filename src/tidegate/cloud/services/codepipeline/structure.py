@@ -199,7 +199,8 @@ def _check_action(
         and TypeName(category, provider) in KNOWN
         and (owner == "AWS" or provider in ("GitHub", "AlexaSkillsKit", "Snyk"))
     ):
-        raise not_offered(f"the codepipeline {category} provider {provider} (action {name})")
+        why = KNOWN[TypeName(category, provider)]
+        raise not_offered(f"the codepipeline {category} provider {provider} (action {name})", why)
     if kind is None or not (is_custom(declared) or (owner == "AWS" and declared["version"] == "1")):
         raise invalid_action(
             f"ActionType (Category: '{category}', Provider: '{provider}', Owner: '{owner}', "

@@ -46,7 +46,9 @@ class ConditionsApi:
         """List the rule types that are offered."""
         if request.get("regionFilter", context.region) != context.region:
             raise not_offered("codepipeline:ListRuleTypes regionFilter of another region")
-        return {"ruleTypes": [type_of_rule(each) for _, each in sorted(RULES.items())]}
+        types = [type_of_rule(each) for _, each in sorted(RULES.items())]
+        owner = request.get("ruleOwnerFilter", "AWS")
+        return {"ruleTypes": [each for each in types if each["id"]["owner"] == owner]}
 
     @operation(resource=pipeline_arn)
     async def list_rule_executions(
