@@ -327,25 +327,44 @@ class Calls:
         return Caller(self._dispatcher, principal, region, conditions)
 
     async def as_role(
-        self, role_arn: str, service: str, session: str, region: str, *, source: str | None = None
+        self,
+        role_arn: str,
+        service: str,
+        session: str,
+        region: str,
+        *,
+        source: str | None = None,
+        policy: str | None = None,
     ) -> RoleSession:
         """Have `service` assume a role, as far as the role's trust policy lets it, and call as that session.
 
-        `source` is the ARN of what the service does so for; trust policies know it as `aws:SourceArn`.
+        `source` is the ARN of what the service does so for; trust policies know it as `aws:SourceArn`. `policy`
+        narrows the session.
         """
         conditions = {"aws:sourceaccount": self._account, **({} if source is None else {"aws:sourcearn": source})}
         principal = Principal(arn=service, id=service, account=self._account, service=service)
-        return await self._assume(Caller(self._dispatcher, principal, region, conditions), role_arn, session, source)
+        caller = Caller(self._dispatcher, principal, region, conditions)
+        return await self._assume(caller, role_arn, session, source, policy)
 
     async def chained(self, session: RoleSession, role_arn: str) -> RoleSession:
         """Have a session of a role assume another role, under the same session name."""
         name = session.principal.arn.rpartition("/")[2]
         return await self._assume(session, role_arn, name, session.principal.source)
 
-    async def _assume(self, caller: Caller, role_arn: str, session: str, source: str | None) -> RoleSession:
-        answer = await caller("sts", "assume_role", RoleArn=role_arn, RoleSessionName=session)
+    async def _assume(
+        self, caller: Caller, role_arn: str, session: str, source: str | None, policy: str | None = None
+    ) -> RoleSession:
+        narrowed = {} if policy is None else {"Policy": policy}
+        answer = await caller("sts", "assume_role", RoleArn=role_arn, RoleSessionName=session, **narrowed)
         user = answer["AssumedRoleUser"]
-        principal = Principal(user["Arn"], user["AssumedRoleId"], self._account, role_arn=role_arn, source=source)
+        principal = Principal(
+            user["Arn"],
+            user["AssumedRoleId"],
+            self._account,
+            role_arn=role_arn,
+            policies=() if policy is None else (policy,),
+            source=source,
+        )
         return RoleSession(self._dispatcher, principal, caller.region, answer["Credentials"])
 
     def authorize(

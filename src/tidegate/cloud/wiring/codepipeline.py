@@ -14,16 +14,18 @@ from tidegate.cloud.services.codepipeline.model import CodePipelineModel
 from tidegate.cloud.services.codepipeline.reconciler.actions import Actions
 from tidegate.cloud.services.codepipeline.reconciler.announcer import Announcer
 from tidegate.cloud.services.codepipeline.reconciler.artifacts import Artifacts
+from tidegate.cloud.services.codepipeline.reconciler.beginnings import Beginnings
 from tidegate.cloud.services.codepipeline.reconciler.connections import Connections
 from tidegate.cloud.services.codepipeline.reconciler.pipelines import Pipelines
 from tidegate.cloud.services.codepipeline.reconciler.providers import providers
+from tidegate.cloud.services.codepipeline.reconciler.providers.custom import CustomAction
 from tidegate.cloud.services.codepipeline.reconciler.pushes import Pushes
 from tidegate.cloud.services.codepipeline.reconciler.run import Sessions
 from tidegate.cloud.services.codepipeline.reconciler.sources import Sources
 from tidegate.cloud.services.codepipeline.triggers import CONNECTION
 from tidegate.cloud.wiring.parts import Parts
 
-_WAITED_FOR = ("codebuild.build", "ecs.service", "cloudformation.stack")  # kinds of records
+_WAITED_FOR = ("codebuild.build", "ecs.service", "cloudformation.stack", "cloudwatch.alarm")  # kinds of records
 
 
 def add_codepipeline(parts: Parts) -> None:
@@ -36,7 +38,10 @@ def add_codepipeline(parts: Parts) -> None:
         codepipeline.ExecutionsApi(model, lifecycle),
         codepipeline.StagesApi(model, lifecycle, parts.clock),
         codepipeline.StateApi(model),
-        codepipeline.ActionTypesApi(),
+        codepipeline.ActionTypesApi(model),
+        codepipeline.ConditionsApi(model, lifecycle),
+        codepipeline.CustomTypesApi(model),
+        codepipeline.JobsApi(model, lifecycle, parts.calls, parts.clock),
         codepipeline.TagsApi(model),
         coverage=COVERAGE,
     )
@@ -50,8 +55,9 @@ def add_codepipeline(parts: Parts) -> None:
         Sessions(parts.calls, parts.clock),
         parts.clock,
         providers(artifacts, archives, connections, parts.calls, parts.clock),
+        CustomAction(model, parts.clock),
     )
-    pipelines = Pipelines(model, lifecycle, parts.clock)
+    pipelines = Pipelines(model, lifecycle, Beginnings(lifecycle, parts.clock))
     sources = Sources(model, lifecycle, parts.calls)
     pushes = Pushes(model, lifecycle, connections)
     announcer = Announcer(model, parts.calls)

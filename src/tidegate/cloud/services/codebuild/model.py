@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
 
 IMAGES = "aws/codebuild/"  # CodeBuild's own images: what they begin with
+CODEPIPELINE = "codepipeline.amazonaws.com"
+# what the builds begin with that CodePipeline runs for its own actions: no project of the account has a slash
+MANAGED = "codepipeline/"
 MOST_RUNNING = 20  # builds of the account at once; more wait in the queue
 
 
@@ -56,6 +59,10 @@ class CodeBuildModel:
         """Return a project's ARN."""
         return f"arn:aws:codebuild:{region}:{self.account}:project/{name}"
 
+    def pipeline_arn(self, region: str, name: str) -> str:
+        """Return the ARN of a pipeline, whose managed builds there may be."""
+        return f"arn:aws:codepipeline:{region}:{self.account}:{name}"
+
     def build_arn(self, region: str, identity: str) -> str:
         """Return a build's ARN."""
         return f"arn:aws:codebuild:{region}:{self.account}:build/{identity}"
@@ -76,6 +83,11 @@ class CodeBuildModel:
     def open_keys(self) -> list[Key]:
         """Return the builds that are not over, or whose end EventBridge has not heard of."""
         return [key for key, record in self.builds.items() if is_open(record)]
+
+
+def managed_pipeline(project: str) -> str | None:
+    """Return the pipeline that a build is of by its project's name; None for one of an ordinary project."""
+    return project.removeprefix(MANAGED) if project.startswith(MANAGED) else None
 
 
 def is_open(record: BuildRecord) -> bool:

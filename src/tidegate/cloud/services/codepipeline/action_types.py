@@ -37,6 +37,7 @@ class ActionType:
     keys: Mapping[str, bool]
     timeout: int  # minutes
     refused: tuple[str, ...] = ()  # keys that are known and not offered
+    managed: bool = False  # run by a build that no project stands behind: for pipelines of type V2
 
 
 _NONE, _ONE = Bounds(0, 0), Bounds(1, 1)
@@ -87,6 +88,22 @@ _OFFERED = (
         },
         timeout=_HOUR,
     ),
+    ActionType(
+        TypeName("Source", "ECR"),
+        inputs=_NONE,
+        outputs=_ONE,
+        keys={"RepositoryName": True, "ImageTag": False},
+        timeout=_HOUR,
+    ),
+    ActionType(
+        TypeName("Build", "ECRBuildAndPublish"),
+        inputs=_ONE,
+        outputs=_NONE,
+        keys={"ECRRepositoryName": True, "DockerFilePath": False, "ImageTags": False, "RegistryType": False},
+        timeout=_HOUR,
+        managed=True,
+    ),
+    ActionType(TypeName("Compute", "Commands"), Bounds(1, 10), Bounds(0, 1), {}, _HOUR, managed=True),
     ActionType(TypeName("Build", "CodeBuild"), Bounds(1, 5), Bounds(0, 5), _BUILD_KEYS, 36 * _HOUR),
     ActionType(TypeName("Test", "CodeBuild"), Bounds(1, 5), Bounds(0, 5), _BUILD_KEYS, 36 * _HOUR),
     ActionType(
@@ -139,32 +156,32 @@ _OFFERED = (
 
 OFFERED: Mapping[TypeName, ActionType] = {each.name: each for each in _OFFERED}
 
-# what AWS has besides; a pipeline with one of these is refused by its name
-KNOWN = frozenset(
-    {
-        TypeName("Source", "ECR"),
-        TypeName("Source", "GitHub"),
-        TypeName("Build", "ECRBuildAndPublish"),
-        TypeName("Build", "Jenkins"),
-        TypeName("Test", "DeviceFarm"),
-        TypeName("Test", "Jenkins"),
-        TypeName("Compute", "Commands"),
-        TypeName("Invoke", "CodePipeline"),
-        TypeName("Invoke", "InspectorScan"),
-        TypeName("Invoke", "Lambda"),
-        TypeName("Invoke", "Snyk"),
-        TypeName("Invoke", "StepFunctions"),
-        TypeName("Deploy", "AlexaSkillsKit"),
-        TypeName("Deploy", "AppConfig"),
-        TypeName("Deploy", "CloudFormationStackInstances"),
-        TypeName("Deploy", "CloudFormationStackSet"),
-        TypeName("Deploy", "CodeDeploy"),
-        TypeName("Deploy", "CodeDeployToECS"),
-        TypeName("Deploy", "EC2"),
-        TypeName("Deploy", "EKS"),
-        TypeName("Deploy", "ElasticBeanstalk"),
-        TypeName("Deploy", "Lambda"),
-        TypeName("Deploy", "OpsWorks"),
-        TypeName("Deploy", "ServiceCatalog"),
-    }
-)
+_NO_FUNCTIONS = "there are no functions here"
+_NO_CODEDEPLOY = "an ECS service does blue/green, linear and canary deployments by itself: use the provider ECS"
+_NO_PARTNERS = "it is a partner's, outside this machine"
+_NO_INSTANCES = "there are no instances here, only tasks on Fargate"
+
+# what AWS has besides, and why it is not here; a pipeline with one of these is refused by its name
+KNOWN: Mapping[TypeName, str | None] = {
+    TypeName("Source", "GitHub"): "its webhooks cannot reach this machine: use the provider CodeStarSourceConnection",
+    TypeName("Build", "Jenkins"): _NO_PARTNERS,
+    TypeName("Test", "DeviceFarm"): "there are no devices here",
+    TypeName("Test", "Jenkins"): _NO_PARTNERS,
+    TypeName("Invoke", "CodePipeline"): None,
+    TypeName("Invoke", "InspectorScan"): None,
+    TypeName("Invoke", "Lambda"): _NO_FUNCTIONS,
+    TypeName("Invoke", "Snyk"): _NO_PARTNERS,
+    TypeName("Invoke", "StepFunctions"): "there are no state machines here",
+    TypeName("Deploy", "AlexaSkillsKit"): _NO_PARTNERS,
+    TypeName("Deploy", "AppConfig"): None,
+    TypeName("Deploy", "CloudFormationStackInstances"): None,
+    TypeName("Deploy", "CloudFormationStackSet"): None,
+    TypeName("Deploy", "CodeDeploy"): _NO_INSTANCES,
+    TypeName("Deploy", "CodeDeployToECS"): _NO_CODEDEPLOY,
+    TypeName("Deploy", "EC2"): _NO_INSTANCES,
+    TypeName("Deploy", "EKS"): "there are no clusters of Kubernetes here",
+    TypeName("Deploy", "ElasticBeanstalk"): _NO_INSTANCES,
+    TypeName("Deploy", "Lambda"): _NO_FUNCTIONS,
+    TypeName("Deploy", "OpsWorks"): _NO_INSTANCES,
+    TypeName("Deploy", "ServiceCatalog"): None,
+}

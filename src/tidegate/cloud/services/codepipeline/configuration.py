@@ -6,7 +6,7 @@ Values that hold a variable (`#{…}`) are known only when the action runs, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.documents import from_json
@@ -55,7 +55,7 @@ def check_configuration(action: t.ActionDeclarationOutputTypeDef, kind: ActionTy
             raise invalid_action(f"Action configuration for action '{name}' contains unknown configuration '{key}'")
         if key in kind.refused:
             raise not_offered(f"codepipeline {kind.name.provider} configuration {key} (action {name})")
-    check = _CHECKS.get(kind.name)
+    check = _CHECKS.get(kind.name) if action["actionTypeId"]["owner"] == "AWS" else None
     if check is not None:
         check(action, {key: value for key, value in configuration.items() if "#{" not in value})
 
@@ -77,8 +77,11 @@ def is_true(configuration: Mapping[str, str], key: str, default: bool = False) -
 
 
 def _wrong(action: t.ActionDeclarationOutputTypeDef, key: str, why: str) -> ServiceError:
-    value = action["configuration"].get(key)
-    return invalid_action(f"Action configuration for action '{action['name']}': {key} cannot be '{value}': {why}")
+    return _wrong_value(action["name"], key, action["configuration"].get(key), why)
+
+
+def _wrong_value(name: str, key: str, value: str | None, why: str) -> ServiceError:
+    return invalid_action(f"Action configuration for action '{name}': {key} cannot be '{value}': {why}")
 
 
 def _check_flags(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str], *keys: str) -> None:
@@ -118,23 +121,36 @@ def _check_s3_source(action: t.ActionDeclarationOutputTypeDef, known: Mapping[st
 
 
 def _check_codebuild(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
-    _check_flags(action, known, "BatchEnabled", "CombineArtifacts")
-    for key in ("BatchEnabled", "CombineArtifacts"):
-        if is_true(known, key):
-            raise not_offered(f"codepipeline CodeBuild configuration {key} (action {action['name']})")
     inputs = [each["name"] for each in action["inputArtifacts"]]
-    if len(inputs) > 1 and "PrimarySource" not in action["configuration"]:
+    check_build_configuration(action["name"], action["configuration"], known, inputs)
+
+
+def check_build_configuration(
+    name: str, configuration: Mapping[str, str], known: Mapping[str, str], inputs: Sequence[str]
+) -> None:
+    """Raise where what a build is started with, by an action or a rule, is wrong; `known` is what has no variable."""
+    for key in ("BatchEnabled", "CombineArtifacts"):
+        if known.get(key, "false").lower() not in ("true", "false"):
+            raise _wrong_value(name, key, known[key], "it must be true or false")
+        if is_true(known, key):
+            raise not_offered(f"codepipeline CodeBuild configuration {key} (action {name})")
+    if len(inputs) > 1 and "PrimarySource" not in configuration:
         raise invalid_action(
-            f"Action configuration for action '{action['name']}' is missing required configuration 'PrimarySource': "
+            f"Action configuration for action '{name}' is missing required configuration 'PrimarySource': "
             "the action has more than one input artifact"
         )
     if known.get("PrimarySource", inputs[0]) not in inputs:
-        raise _wrong(action, "PrimarySource", "it must be the name of one of the action's input artifacts")
-    if "EnvironmentVariables" in action["configuration"]:
+        raise _wrong_value(
+            name, "PrimarySource", known["PrimarySource"], "it must be the name of one of the action's input artifacts"
+        )
+    if "EnvironmentVariables" in configuration:
+        text = configuration["EnvironmentVariables"]
         try:
-            environment_variables(action["configuration"]["EnvironmentVariables"])
+            environment_variables(text)
         except ValueError as error:
-            raise _wrong(action, "EnvironmentVariables", f"it must be a JSON list of variables: {error}") from None
+            raise _wrong_value(
+                name, "EnvironmentVariables", text, f"it must be a JSON list of variables: {error}"
+            ) from None
 
 
 def _check_ecs(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
@@ -177,6 +193,16 @@ def _check_cloudformation(action: t.ActionDeclarationOutputTypeDef, known: Mappi
         raise invalid_action(f"Action '{action['name']}': OutputFileName and an output artifact go together")
 
 
+def _check_image_build(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
+    kind = known.get("RegistryType", "private")
+    if kind == "public":
+        raise not_offered(f"codepipeline ECRBuildAndPublish RegistryType public (action {action['name']})")
+    if kind != "private":
+        raise _wrong(action, "RegistryType", "it must be private or public")
+    if "ImageTags" in known and not all(each.strip() for each in known["ImageTags"].split(",")):
+        raise _wrong(action, "ImageTags", "it must be tags with commas between them")
+
+
 _Check = Callable[["t.ActionDeclarationOutputTypeDef", Mapping[str, str]], None]
 
 _CHECKS: Mapping[TypeName, _Check] = {
@@ -185,6 +211,7 @@ _CHECKS: Mapping[TypeName, _Check] = {
     TypeName("Source", "S3"): _check_s3_source,
     TypeName("Build", "CodeBuild"): _check_codebuild,
     TypeName("Test", "CodeBuild"): _check_codebuild,
+    TypeName("Build", "ECRBuildAndPublish"): _check_image_build,
     TypeName("Deploy", "ECS"): _check_ecs,
     TypeName("Deploy", "S3"): _check_s3_deploy,
     TypeName("Deploy", "CloudFormation"): _check_cloudformation,

@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from tidegate.cloud.services.codepipeline.action_types import TypeName
-from tidegate.cloud.services.codepipeline.model import IN_PROGRESS, ActionRecord, ExecutionRecord
+from tidegate.cloud.services.codepipeline.action_types import ActionType, TypeName
+from tidegate.cloud.services.codepipeline.conditions import Declared
+from tidegate.cloud.services.codepipeline.model import (
+    IN_PROGRESS,
+    ActionRecord,
+    ConditionRunRecord,
+    ExecutionRecord,
+    condition_rules,
+    condition_status,
+)
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
+
+_SUMMARY = 2048  # characters
 
 
 def pipeline_execution(name: str, execution: ExecutionRecord) -> dict[str, Any]:
@@ -56,6 +66,8 @@ def action_detail(execution: ExecutionRecord, action: ActionRecord) -> dict[str,
         result["externalExecutionSummary"] = action["summary"]
     if "external_url" in action:
         result["externalExecutionUrl"] = action["external_url"]
+    if "log_stream" in action:
+        result["logStreamARN"] = action["log_stream"]
     if "error" in action:
         result["errorDetails"] = action["error"]
     detail: dict[str, Any] = {
@@ -93,11 +105,71 @@ def action_execution(action: ActionRecord) -> dict[str, Any]:
         ("lastUpdatedBy", "updated_by"),
         ("externalExecutionId", "external_id"),
         ("externalExecutionUrl", "external_url"),
+        ("logStreamARN", "log_stream"),
+        ("percentComplete", "percent"),
         ("errorDetails", "error"),
     ):
         if name in action:
             described[member] = action[name]  # type: ignore[literal-required]
     return described
+
+
+def type_of_rule(kind: ActionType) -> dict[str, Any]:
+    """Return a rule type as ListRuleTypes shows it."""
+    return {
+        "id": {"category": kind.name.category, "owner": "AWS", "provider": kind.name.provider, "version": "1"},
+        "settings": {},
+        "ruleConfigurationProperties": properties(kind),
+        "inputArtifactDetails": {"minimumCount": kind.inputs.least, "maximumCount": kind.inputs.most},
+    }
+
+
+def properties(kind: ActionType) -> list[dict[str, Any]]:
+    """Return the keys of a type's configuration."""
+    return [
+        {"name": key, "required": required, "key": True, "secret": False, "queryable": False}
+        for key, required in kind.keys.items()
+        if key not in kind.refused
+    ]
+
+
+def rule_detail(execution: ExecutionRecord, rule: ActionRecord) -> dict[str, Any]:
+    """Return a run of a rule as ListRuleExecutions shows it."""
+    detail = action_detail(execution, rule)
+    given = {name: value for name, value in rule["input"].items() if name != "actionTypeId"}
+    output = {"output": {"executionResult": detail["output"]["executionResult"]}} if "output" in detail else {}
+    return {
+        **{name: value for name, value in detail.items() if name not in ("actionExecutionId", "actionName", "output")},
+        "ruleExecutionId": rule["id"],
+        "ruleName": rule["name"],
+        "input": {**given, "ruleTypeId": rule["input"]["actionTypeId"]},
+        **output,
+    }
+
+
+def condition_state(
+    declared: Declared, latest: ExecutionRecord | None, run: ConditionRunRecord | None
+) -> dict[str, Any]:
+    """Return a stage's condition as GetPipelineState shows it: it, and its rules."""
+    rules = {} if latest is None or run is None else {each["name"]: each for each in condition_rules(latest, run)}
+    states = []
+    for each in declared.rules:
+        rule = rules.get(each["name"])
+        state: dict[str, Any] = {"ruleName": each["name"]}
+        if rule is not None:
+            shown = action_execution(rule)
+            state["latestExecution"] = {"ruleExecutionId": shown.pop("actionExecutionId"), **shown}
+        states.append(state)
+    condition: dict[str, Any] = {"ruleStates": states}
+    if latest is None or run is None:
+        return {"conditionStates": [condition]}
+    status = condition_status(latest, run)
+    changed = run.get("overridden") or max(each["updated"] for each in rules.values())
+    failed = [each["error"]["message"] for each in rules.values() if "error" in each]
+    summary = f"Overridden by {run['overridden_by']}" if "overridden_by" in run else " ".join(failed)
+    about = {"status": status, **({"summary": summary[:_SUMMARY]} if summary else {})}
+    condition["latestExecution"] = {**about, "lastStatusChange": changed}
+    return {"latestExecution": about, "conditionStates": [condition]}
 
 
 def stage_execution(execution: ExecutionRecord, status: str) -> dict[str, Any]:
@@ -139,6 +211,9 @@ def entity_url(action: t.ActionDeclarationOutputTypeDef, region: str) -> str | N
     if kind.provider == "ECS":
         place = f"{configuration['ClusterName']}/services/{configuration['ServiceName']}"
         return console(region, f"ecs/home?region={region}#/clusters/{place}")
+    if kind.provider in ("ECR", "ECRBuildAndPublish"):
+        name = configuration.get("RepositoryName") or configuration["ECRRepositoryName"]
+        return console(region, f"ecr/home?region={region}#/repositories/{name}")
     if kind.provider == "S3":
         return console("s3", f"s3/buckets/{configuration.get('S3Bucket') or configuration['BucketName']}")
     if kind.provider == "CloudFormation":

@@ -13,10 +13,12 @@ from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.codepipeline.model import (
     ABANDONED,
+    BEFORE_ENTRY,
     CANCELLED,
     FAILED,
     IN_PROGRESS,
     MOST_AT_ONCE,
+    SKIPPED,
     STOPPED,
     STOPPING,
     SUCCEEDED,
@@ -26,6 +28,8 @@ from tidegate.cloud.services.codepipeline.model import (
     ExecutionRecord,
     PipelineRecord,
     StageRunRecord,
+    condition_rules,
+    condition_status,
     find_stage,
     stage_names,
 )
@@ -42,6 +46,7 @@ _EVENT_STATES = {
     STOPPED: "STOPPED",
     SUPERSEDED: "SUPERSEDED",
     CANCELLED: "CANCELED",
+    SKIPPED: "SKIPPED",
 }
 _RESUMED = "RESUMED"
 
@@ -113,7 +118,27 @@ class ExecutionLifecycle:
             for name, action_id in run["actions"].items()
             if not everything and results.get(action_id) == SUCCEEDED
         }
-        run["status"] = IN_PROGRESS
+        entry = run.get("conditions", {}).get(BEFORE_ENTRY)
+        met = entry is not None and condition_status(execution, entry) in (SUCCEEDED, "Overridden")
+        run["conditions"] = {BEFORE_ENTRY: entry} if entry is not None and met and not everything else {}
+        self.resume(region, pipeline, execution, stage)
+
+    def override(
+        self, region: str, pipeline: str, execution: ExecutionRecord, stage: str, condition: str, by: str
+    ) -> None:
+        """Let a condition count as met; where the execution failed for it, it goes on in the stage."""
+        run = execution["stages"][stage]
+        overridden = run["conditions"][condition]
+        for rule in condition_rules(execution, overridden):
+            if rule["status"] == IN_PROGRESS:
+                self._finish(region, pipeline, execution, rule, ABANDONED)
+        overridden["overridden_by"], overridden["overridden"] = by, self._clock.now()
+        if not execution["inside"]:
+            self.resume(region, pipeline, execution, stage)
+
+    def resume(self, region: str, pipeline: str, execution: ExecutionRecord, stage: str) -> None:
+        """Put an execution that is over back into a stage, as it was there."""
+        execution["stages"][stage]["status"] = IN_PROGRESS
         execution["at"], execution["inside"] = stage, True
         execution.pop("stop", None)
         execution.pop("summary", None)
@@ -177,6 +202,14 @@ class ExecutionLifecycle:
         execution["updated"] = action["started"]
         self._tell_action(region, pipeline, execution, action)
 
+    def start_rule(self, execution: ExecutionRecord, rule: ActionRecord, condition: str) -> None:
+        """Add a run of a condition's rule to an execution."""
+        rule["condition"] = condition
+        execution["actions"].append(rule)
+        conditions = execution["stages"][rule["stage"]].setdefault("conditions", {})
+        conditions.setdefault(condition, {"rules": {}})["rules"][rule["name"]] = rule["id"]
+        execution["updated"] = rule["started"]
+
     def succeed(
         self,
         region: str,
@@ -185,10 +218,23 @@ class ExecutionLifecycle:
         action: ActionRecord,
         *,
         summary: str | None = None,
+        revision: t.ArtifactRevisionTypeDef | None = None,
     ) -> None:
-        """End an action well: its artifacts and variables are there for those that follow."""
+        """End an action well: its artifacts, variables and revision are there for those that follow."""
         if summary is not None:
             action["summary"] = summary
+        if revision is not None:
+            action["revision"] = revision
+        if revision is not None and action["input"]["actionTypeId"]["category"] == "Source":
+            # retried, a source action may have found another one
+            others = [each for each in execution["revisions"] if each["name"] != revision["name"]]
+            execution["revisions"] = [*others, revision]
+            source: t.SourceRevisionTypeDef = {"actionName": action["name"], "revisionId": revision["revisionId"]}
+            if "revisionSummary" in revision:
+                source["revisionSummary"] = revision["revisionSummary"]
+            if "revisionUrl" in revision:
+                source["revisionUrl"] = revision["revisionUrl"]
+            execution["sources"][action["name"]] = source
         for each in action["outputs"]:
             execution["artifacts"][each["name"]] = each["s3location"]
         namespace = action["input"].get("namespace")
@@ -216,7 +262,8 @@ class ExecutionLifecycle:
         action["status"] = status
         action["updated"] = execution["updated"] = self._clock.now()
         action.pop("token", None)
-        self._tell_action(region, pipeline, execution, action)
+        if "condition" not in action:
+            self._tell_action(region, pipeline, execution, action)
 
     def _new(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
 from tidegate.cloud.services.codepipeline.action_types import TypeName
 from tidegate.cloud.services.codepipeline.configuration import is_true
+from tidegate.cloud.services.codepipeline.custom import CustomActions
 from tidegate.cloud.services.codepipeline.triggers import CONNECTION, connected_sources, is_connection
 from tidegate.cloud.store import Collection, Key, Store
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
     from types_boto3_codepipeline.literals import (
         ActionExecutionStatusType,
+        ConditionExecutionStatusType,
         PipelineExecutionStatusType,
         StageExecutionStatusType,
     )
@@ -32,9 +34,16 @@ STOPPING: Final = "Stopping"
 STOPPED: Final = "Stopped"
 SUPERSEDED: Final = "Superseded"
 CANCELLED: Final = "Cancelled"
+SKIPPED: Final = "Skipped"
+
+BEFORE_ENTRY: Final = "BEFORE_ENTRY"
+ON_SUCCESS: Final = "ON_SUCCESS"
+ON_FAILURE: Final = "ON_FAILURE"
 
 INBOUND: Final = "Inbound"
 OUTBOUND: Final = "Outbound"
+
+POLLED = (TypeName("Source", "CodeCommit"), TypeName("Source", "S3"))
 
 MOST_AT_ONCE = 50  # executions that are not over, in the modes in which none supersedes another
 
@@ -63,7 +72,7 @@ class PipelineRecord(TypedDict):
 
 
 class ActionRecord(TypedDict):
-    """One run of an action. `progress` is what the action's provider remembers of what it has done."""
+    """One run of an action, or of a condition's rule. `progress` is what its provider remembers of what it has done."""
 
     id: str
     stage: str
@@ -83,6 +92,17 @@ class ActionRecord(TypedDict):
     external_url: NotRequired[str]
     error: NotRequired[t.ErrorDetailsTypeDef]
     revision: NotRequired[t.ArtifactRevisionTypeDef]  # of a source action
+    log_stream: NotRequired[str]  # the ARN, of what a build without a project does
+    percent: NotRequired[int]  # of its work that is done, where somebody tells
+    condition: NotRequired[str]  # of a rule: BEFORE_ENTRY, ON_SUCCESS, ON_FAILURE
+
+
+class ConditionRunRecord(TypedDict):
+    """How an execution fares with a stage's condition: which run of each rule counts, and who overrode it."""
+
+    rules: dict[str, str]
+    overridden_by: NotRequired[str]
+    overridden: NotRequired[datetime]
 
 
 class StageRunRecord(TypedDict):
@@ -93,6 +113,7 @@ class StageRunRecord(TypedDict):
     automatic: int  # how often the stage was tried again by itself
     manual: int
     retried_by: NotRequired[str]
+    conditions: NotRequired[dict[str, ConditionRunRecord]]
 
 
 class StopRecord(TypedDict):
@@ -118,7 +139,7 @@ class ExecutionRecord(TypedDict):
     at: str  # the stage that it is in or waits for; the last one, when it is over
     inside: bool
     stages: dict[str, StageRunRecord]
-    actions: list[ActionRecord]  # in the order in which they started
+    actions: list[ActionRecord]  # in the order in which they started; the runs of rules among them
     artifacts: dict[str, t.S3LocationTypeDef]
     namespaces: dict[str, dict[str, str]]
     revisions: list[t.ArtifactRevisionTypeDef]
@@ -140,6 +161,7 @@ class CodePipelineModel:
         self.executions = Collection[ExecutionRecord](store, "codepipeline.execution")
         self.open = Collection[dict[str, Any]](store, "codepipeline.open")
         self.sources = Collection[dict[str, Any]](store, "codepipeline.source")  # what is watched, and for whom
+        self.custom = CustomActions(store)
         self.changes = Collection[dict[str, Any]](store, "codepipeline.change")  # EventBridge has still to hear of
 
     def arn(self, region: str, pipeline: str) -> str:
@@ -168,6 +190,8 @@ class CodePipelineModel:
         with self.store.transaction():
             self.pipelines.delete(region, name)
             self._watch_nothing(region, name)
+            for job, _ in self.custom.jobs_of(region, name):
+                self.custom.jobs.delete(*job)
             for collection in (self.versions, self.executions, self.open):
                 for key, _ in self.store.items(collection.kind, (region, name)):
                     self.store.delete(collection.kind, key)
@@ -266,6 +290,24 @@ def counted(record: ExecutionRecord, stage: str, action: str) -> ActionRecord | 
     return None if run is None or action not in run["actions"] else find_action(record, run["actions"][action])
 
 
+def condition_rules(record: ExecutionRecord, run: ConditionRunRecord) -> list[ActionRecord]:
+    """Return the runs of a condition's rules that count."""
+    found = (find_action(record, each) for each in run["rules"].values())
+    return [each for each in found if each is not None]
+
+
+def condition_status(record: ExecutionRecord, run: ConditionRunRecord) -> ConditionExecutionStatusType:
+    """Return how a condition stands: it is met where each of its rules is."""
+    if "overridden_by" in run:
+        return "Overridden"
+    statuses = {each["status"] for each in condition_rules(record, run)}
+    if IN_PROGRESS in statuses:
+        return IN_PROGRESS
+    if FAILED in statuses:
+        return FAILED
+    return ABANDONED if ABANDONED in statuses else SUCCEEDED
+
+
 def stage_names(pipeline: t.PipelineDeclarationOutputTypeDef) -> list[str]:
     """Return the names of a pipeline's stages, in order."""
     return [stage["name"] for stage in pipeline["stages"]]
@@ -281,7 +323,7 @@ def polled_sources(
 ) -> Iterator[t.ActionDeclarationOutputTypeDef]:
     """Yield the source actions that are polled: their changes start the pipeline without anybody telling it."""
     for action in pipeline["stages"][0]["actions"]:
-        if not is_connection(action) and is_true(action["configuration"], "PollForSourceChanges", default=True):
+        if _provider(action) in POLLED and is_true(action["configuration"], "PollForSourceChanges", default=True):
             yield action
 
 
@@ -290,6 +332,11 @@ def watched(action: t.ActionDeclarationOutputTypeDef, region: str) -> Key:
     configuration = action["configuration"]
     if is_connection(action):
         return (CONNECTION.provider, configuration["FullRepositoryId"].lower())
+    kind = action["actionTypeId"]
+    if kind["owner"] != "AWS":
+        return (kind["owner"], kind["provider"], *(f"{key}={value}" for key, value in sorted(configuration.items())))
+    if _provider(action) == TypeName("Source", "ECR"):
+        return ("ECR", region, configuration["RepositoryName"], configuration.get("ImageTag", "latest"))
     if _provider(action) == TypeName("Source", "CodeCommit"):
         return ("CodeCommit", region, configuration["RepositoryName"], configuration["BranchName"])
     return ("S3", configuration["S3Bucket"], configuration["S3ObjectKey"])

@@ -40,6 +40,23 @@ class Stop(Enum):
     ABANDON = "abandon"
 
 
+class Condition(Enum):
+    """When a stage's conditions are looked at."""
+
+    BEFORE_ENTRY = "BEFORE_ENTRY"
+    ON_SUCCESS = "ON_SUCCESS"
+    ON_FAILURE = "ON_FAILURE"
+
+
+class Result(Enum):
+    """What becomes of a stage whose condition is not met."""
+
+    FAIL = "FAIL"
+    ROLLBACK = "ROLLBACK"
+    RETRY = "RETRY"
+    SKIP = "SKIP"
+
+
 class OnFailure(Enum):
     """What a stage does by itself when it fails."""
 
@@ -50,20 +67,24 @@ class OnFailure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage: its actions' run orders by their names. Nobody enters while it is not `open`."""
+    """A stage: its actions' run orders by their names. Nobody enters while it is not `open`.
+
+    `conditions` has the result of each condition that the stage is held to.
+    """
 
     name: str
     orders: Mapping[str, int]
     open: bool = True
     on_failure: OnFailure = OnFailure.FAIL
+    conditions: Mapping[Condition, Result] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
     """An execution that is not over: `inside` the stage that it is `at`, or at its door.
 
-    `actions` tells how the actions of that stage stand that were started; `alone`: it ends with this stage (a
-    rollback); `retried`: the stage was tried again by itself before.
+    `actions` tells how the actions of that stage stand that were started, `conditions` how its conditions do;
+    `alone`: it ends with this stage (a rollback); `retried`: the stage was tried again by itself before.
     """
 
     id: str
@@ -74,6 +95,7 @@ class Execution:
     stop: Stop | None = None
     alone: bool = False
     retried: bool = False
+    conditions: Mapping[Condition, Status] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +125,24 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """The rules of a stage's condition begin, all at once."""
+
+    execution: str
+    stage: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A stage is passed over; the execution goes to the door of the `following` one, or has succeeded."""
+
+    execution: str
+    stage: str
+    following: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """A stage is done; the execution goes to the door of the `following` one, or has succeeded."""
 
@@ -113,11 +153,15 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """A stage has failed, and the execution with it; `rolls_back`: the stage goes back to what was there before."""
+    """A stage has failed, and the execution with it; `rolls_back`: the stage goes back to what was there before.
+
+    `unmet` is the condition that made it fail.
+    """
 
     execution: str
     stage: str
     rolls_back: bool = False
+    unmet: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +188,7 @@ class Supersede:
     by: str
 
 
-Step = Enter | Start | Leave | Fail | Retry | Halt | Supersede
+Step = Enter | Check | Start | Skip | Leave | Fail | Retry | Halt | Supersede
 
 
 def plan(pipeline: Pipeline) -> tuple[Step, ...]:
@@ -168,29 +212,73 @@ def _inside(pipeline: Pipeline) -> Iterator[Step]:
 
 
 def _next(execution: Execution, stage: Stage, following: str | None) -> Step | None:
-    """Return what an execution does in the stage that it is in, or None while it waits for actions."""
+    """Return what an execution does in the stage that it is in, or None while it waits for actions or rules."""
     statuses = [execution.actions.get(name) for name in stage.orders]
     if execution.stop is Stop.ABANDON:
         return Halt(execution.id, stage.name)
     if Status.FAILED in statuses or Status.ABANDONED in statuses:
         return None if Status.IN_PROGRESS in statuses else _failed(execution, stage)
     if all(status is Status.SUCCEEDED for status in statuses):
-        return Leave(execution.id, stage.name, following)
+        return _succeeded(execution, stage, following)
     if Status.IN_PROGRESS in statuses:
         return None
     if execution.stop is Stop.WAIT:
         return Halt(execution.id, stage.name)
+    entry = _standing(execution, stage, Condition.BEFORE_ENTRY)
+    if entry is None:
+        return Check(execution.id, stage.name, Condition.BEFORE_ENTRY)
+    if entry is Status.IN_PROGRESS:
+        return None
+    if entry is not Status.SUCCEEDED:
+        if stage.conditions[Condition.BEFORE_ENTRY] is Result.SKIP:
+            return Skip(execution.id, stage.name, following)
+        return Fail(execution.id, stage.name, unmet=Condition.BEFORE_ENTRY)
     left = {name: order for name, order in stage.orders.items() if name not in execution.actions}
     first = min(left.values())
     return Start(execution.id, stage.name, tuple(name for name, order in left.items() if order == first))
 
 
-def _failed(execution: Execution, stage: Stage) -> Step:
+def _succeeded(execution: Execution, stage: Stage, following: str | None) -> Step | None:
+    standing = _standing(execution, stage, Condition.ON_SUCCESS)
+    if standing is Status.SUCCEEDED:
+        return Leave(execution.id, stage.name, following)
+    if execution.stop is not None:
+        return Halt(execution.id, stage.name)
+    if standing is None:
+        return Check(execution.id, stage.name, Condition.ON_SUCCESS)
+    if standing is Status.IN_PROGRESS:
+        return None
+    rolls_back = stage.conditions[Condition.ON_SUCCESS] is Result.ROLLBACK
+    return Fail(execution.id, stage.name, rolls_back=rolls_back, unmet=Condition.ON_SUCCESS)
+
+
+def _failed(execution: Execution, stage: Stage) -> Step | None:
     if execution.stop is not None:
         return Halt(execution.id, stage.name)
     if stage.on_failure is OnFailure.RETRY and not execution.retried:
         return Retry(execution.id, stage.name)
-    return Fail(execution.id, stage.name, rolls_back=stage.on_failure is OnFailure.ROLLBACK and not execution.alone)
+    standing = _standing(execution, stage, Condition.ON_FAILURE)
+    if standing is None:
+        return Check(execution.id, stage.name, Condition.ON_FAILURE)
+    if standing is Status.IN_PROGRESS:
+        return None
+    rolls_back = stage.on_failure is OnFailure.ROLLBACK and not execution.alone
+    if standing is Status.SUCCEEDED:
+        return Fail(execution.id, stage.name, rolls_back=rolls_back)
+    result = stage.conditions[Condition.ON_FAILURE]
+    if result is Result.RETRY and not execution.retried:
+        return Retry(execution.id, stage.name)
+    return Fail(execution.id, stage.name, rolls_back=rolls_back or result is Result.ROLLBACK)
+
+
+def _standing(execution: Execution, stage: Stage, condition: Condition) -> Status | None:
+    """Return how a condition stands, None while it was not looked at; where there is none, it is met.
+
+    A rollback is held to no conditions: what they found wrong is why it is there.
+    """
+    if condition not in stage.conditions or execution.alone:
+        return Status.SUCCEEDED
+    return execution.conditions.get(condition)
 
 
 def _doors(pipeline: Pipeline) -> Iterator[Step]:

@@ -6,21 +6,24 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-str
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.codepipeline.action_types import KNOWN, OFFERED, ActionType, Bounds, TypeName
+from tidegate.cloud.services.codepipeline.conditions import check_conditions
 from tidegate.cloud.services.codepipeline.configuration import check_configuration, invalid_action
+from tidegate.cloud.services.codepipeline.custom import is_custom
 from tidegate.cloud.services.codepipeline.triggers import check_triggers
 from tidegate.cloud.services.codepipeline.variables import DECLARED, RESERVED, references
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
 
+FindCustom = Callable[[Mapping[str, Any]], ActionType | None]  # a custom action type by its id
+
 _MOST_STAGES, _MOST_ACTIONS = 50, 100
 _COMPUTE_ONLY = ("commands", "environmentVariables", "outputVariables")
-_CONDITIONS = ("beforeEntry", "onSuccess")
 
 
 def completed(given: Mapping[str, Any]) -> t.PipelineDeclarationOutputTypeDef:
@@ -31,13 +34,33 @@ def completed(given: Mapping[str, Any]) -> t.PipelineDeclarationOutputTypeDef:
     )
     declaration: Any = {
         **given,
-        "stages": [{**stage, "actions": [_action(each) for each in stage["actions"]]} for stage in given["stages"]],
+        "stages": [_stage(each) for each in given["stages"]],
         "executionMode": given.get("executionMode", "SUPERSEDED"),
         "pipelineType": given.get("pipelineType", "V2" if needs_v2 else "V1"),
         "version": 1,
     }
     pipeline: t.PipelineDeclarationOutputTypeDef = declaration
     return pipeline
+
+
+def _stage(given: Mapping[str, Any]) -> dict[str, Any]:
+    stage = {**given, "actions": [_action(each) for each in given["actions"]]}
+    for member in ("beforeEntry", "onSuccess", "onFailure"):
+        if "conditions" in given.get(member, {}):
+            held = [
+                {**each, "rules": [_rule(one) for one in each.get("rules", [])]} for each in given[member]["conditions"]
+            ]
+            stage[member] = {**given[member], "conditions": held}
+    return stage
+
+
+def _rule(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **given,
+        "ruleTypeId": {"owner": "AWS", "version": "1", **given["ruleTypeId"]},
+        "configuration": dict(given.get("configuration", {})),
+        "inputArtifacts": list(given.get("inputArtifacts", [])),
+    }
 
 
 def _action(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,7 +73,7 @@ def _action(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def check(pipeline: t.PipelineDeclarationOutputTypeDef, region: str) -> None:
+def check(pipeline: t.PipelineDeclarationOutputTypeDef, region: str, custom: FindCustom) -> None:
     """Raise for the first thing about a completed declaration that AWS would not accept, or that is not offered."""
     _check_store(pipeline, region)
     _check_type(pipeline)
@@ -58,9 +81,10 @@ def check(pipeline: t.PipelineDeclarationOutputTypeDef, region: str) -> None:
     for stage in pipeline["stages"]:
         _check_stage(stage, pipeline)
         for action in stage["actions"]:
-            _check_action(action, region)
+            _check_action(action, pipeline, region, custom)
     _check_artifacts(pipeline)
     _check_namespaces(pipeline)
+    check_conditions(pipeline, region)
     check_triggers(pipeline)
 
 
@@ -130,17 +154,14 @@ def _check_stage(stage: t.StageDeclarationOutputTypeDef, pipeline: t.PipelineDec
         )
     if stage.get("blockers"):
         raise not_offered(f"codepipeline blockers (stage {name})")
-    for member in _CONDITIONS:
-        if member in stage:
-            raise not_offered(f"codepipeline {member} conditions (stage {name})")
     failure = stage.get("onFailure")
     if failure is None:
         return
-    if failure.get("conditions"):
-        raise not_offered(f"codepipeline onFailure conditions (stage {name})")
     if pipeline["pipelineType"] == "V1":
         raise _wrong(f"onFailure of stage {name} requires the pipeline type V2")
     result = failure.get("result")
+    if result is None and failure.get("conditions") and "retryConfiguration" not in failure:
+        return
     if result not in ("ROLLBACK", "RETRY"):
         raise _wrong(f"onFailure of stage {name} must have the result ROLLBACK or RETRY")
     if "retryConfiguration" in failure and result != "RETRY":
@@ -151,25 +172,50 @@ def _check_stage(stage: t.StageDeclarationOutputTypeDef, pipeline: t.PipelineDec
         raise _wrong(f"onFailure ROLLBACK cannot be used in the source stage {name}")
 
 
-def _check_action(action: t.ActionDeclarationOutputTypeDef, region: str) -> None:
+def _check_managed(action: t.ActionDeclarationOutputTypeDef, pipeline: t.PipelineDeclarationOutputTypeDef) -> None:
+    name, provider = action["name"], action["actionTypeId"]["provider"]
+    if pipeline["pipelineType"] == "V1":
+        raise invalid_action(f"Action {name}: the provider {provider} requires the pipeline type V2")
+    if "roleArn" in action:
+        raise not_offered(f"a roleArn for codepipeline {provider} actions (action {name})")
+    if action["actionTypeId"]["category"] == "Compute":
+        if not action.get("commands"):
+            raise invalid_action(f"Action {name} must have commands")
+        if any(not each.get("files") for each in action["outputArtifacts"]):
+            raise invalid_action(f"The output artifact of action {name} must have files")
+
+
+def _check_action(
+    action: t.ActionDeclarationOutputTypeDef,
+    pipeline: t.PipelineDeclarationOutputTypeDef,
+    region: str,
+    custom: FindCustom,
+) -> None:
     name, declared = action["name"], action["actionTypeId"]
     category, owner, provider = declared["category"], declared["owner"], declared["provider"]
-    kind = OFFERED.get(TypeName(category, provider))
-    if TypeName(category, provider) in KNOWN and (owner == "AWS" or provider in ("GitHub", "AlexaSkillsKit", "Snyk")):
-        raise not_offered(f"the codepipeline {category} provider {provider} (action {name})")
-    if kind is None or owner != "AWS" or declared["version"] != "1":
+    kind = custom(declared) if is_custom(declared) else OFFERED.get(TypeName(category, provider))
+    if (
+        kind is None
+        and TypeName(category, provider) in KNOWN
+        and (owner == "AWS" or provider in ("GitHub", "AlexaSkillsKit", "Snyk"))
+    ):
+        why = KNOWN[TypeName(category, provider)]
+        raise not_offered(f"the codepipeline {category} provider {provider} (action {name})", why)
+    if kind is None or not (is_custom(declared) or (owner == "AWS" and declared["version"] == "1")):
         raise invalid_action(
             f"ActionType (Category: '{category}', Provider: '{provider}', Owner: '{owner}', "
             f"Version: '{declared['version']}') in action '{name}' is not available in region "
             f"'{region.upper().replace('-', '_')}'"
         )
+    if kind.managed:
+        _check_managed(action, pipeline)
     for member in _COMPUTE_ONLY:
-        if action.get(member):
+        if action.get(member) and category != "Compute":
             raise invalid_action(
                 f"The following action cannot contain a {member} field: {name}. "
                 f"To use the {member} field, use a compute action."
             )
-    if any(each.get("files") for each in action["outputArtifacts"]):
+    if category != "Compute" and any(each.get("files") for each in action["outputArtifacts"]):
         raise invalid_action(
             f"The following action cannot contain files in its output artifacts: {name}. "
             "To use them, use a compute action."
@@ -226,7 +272,7 @@ def _check_namespaces(pipeline: t.PipelineDeclarationOutputTypeDef) -> None:
     variables = {each["name"] for each in pipeline.get("variables", [])}
     for together in _in_order(pipeline):
         for action, stage in ((each, _stage_of(pipeline, each)) for each in together):
-            for key, text in action["configuration"].items():
+            for key, text in (*action["configuration"].items(), *compute_texts(action)):
                 for reference in references(text):
                     missing = reference.namespace == DECLARED and reference.key not in variables
                     if not reference.key or reference.namespace not in known or missing:
@@ -251,6 +297,14 @@ def _check_namespaces(pipeline: t.PipelineDeclarationOutputTypeDef) -> None:
 
 def _stage_of(pipeline: t.PipelineDeclarationOutputTypeDef, action: t.ActionDeclarationOutputTypeDef) -> str:
     return next(stage["name"] for stage in pipeline["stages"] if any(each is action for each in stage["actions"]))
+
+
+def compute_texts(declared: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the texts of an action's or a rule's commands and environment, which may hold variables too."""
+    yield from (("commands", each) for each in declared.get("commands", []))
+    yield from (
+        (f"environmentVariables.{each['name']}", each["value"]) for each in declared.get("environmentVariables", [])
+    )
 
 
 def _category(action: t.ActionDeclarationOutputTypeDef) -> str:

@@ -108,11 +108,17 @@ async def test_a_pipeline_and_its_rule(stack: Stack) -> None:
 
     stages = json.loads(json.dumps(properties["Stages"]))
     stages[0]["Actions"][0]["Configuration"] = json.dumps({"BranchName": "next", "RepositoryName": "shop"})
+    kind = {"Category": "Rule", "Owner": "AWS", "Provider": "VariableCheck", "Version": "1"}
+    check = {"Variable": "#{codepipeline.PipelineExecutionId}", "Value": "x", "Operator": "NE"}
+    rule = {"Name": "check", "RuleTypeId": kind, "Configuration": json.dumps(check)}
+    stages[2]["BeforeEntry"] = {"Conditions": [{"Result": "SKIP", "Rules": [rule]}]}
     changes = {"Stages": stages, "DisableInboundStageTransitions": None, "RestartExecutionOnUpdate": True}
     await stack.update(Pipeline(), "Pipeline", **changes, Tags=[{"Key": "a", "Value": "b"}])
     assert (await stack.read(Pipeline(), "Pipeline"))["Version"] == "2"
     found = (await stack.call("codepipeline", "get_pipeline", name=name))["pipeline"]
     assert found["stages"][0]["actions"][0]["configuration"]["BranchName"] == "next"
+    (condition,) = found["stages"][2]["beforeEntry"]["conditions"]
+    assert (condition["result"], condition["rules"][0]["configuration"]) == ("SKIP", check)
     states = (await stack.call("codepipeline", "get_pipeline_state", name=name))["stageStates"]
     assert states[2]["inboundTransitionState"]["enabled"]
     executions = await stack.call("codepipeline", "list_pipeline_executions", pipelineName=name)

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.cloud.services.codepipeline.plan import (
+    Check,
+    Condition,
     Enter,
     Execution,
     Fail,
@@ -19,7 +21,9 @@ from tidegate.cloud.services.codepipeline.plan import (
     Mode,
     OnFailure,
     Pipeline,
+    Result,
     Retry,
+    Skip,
     Stage,
     Start,
     Status,
@@ -33,6 +37,11 @@ STAGES = (
     Stage("Source", {"s": 1}),
     Stage("Build", {"lint": 1, "build": 1, "pack": 3}),
     Stage("Deploy", {"deploy": 2, "check": 2}),
+)
+HELD = (
+    STAGES[0],
+    replace(STAGES[1], conditions={Condition.BEFORE_ENTRY: Result.SKIP, Condition.ON_FAILURE: Result.RETRY}),
+    replace(STAGES[2], conditions={Condition.BEFORE_ENTRY: Result.FAIL, Condition.ON_SUCCESS: Result.ROLLBACK}),
 )
 
 
@@ -77,18 +86,23 @@ class World:
         match step:
             case Enter():
                 self.entered.setdefault(step.stage, []).append(execution.number)
-                self.open[step.execution] = replace(execution, inside=True, actions={}, retried=False)
+                self.open[step.execution] = replace(execution, inside=True, actions={}, retried=False, conditions={})
+            case Check(condition=condition):
+                assert condition not in execution.conditions
+                assert not execution.alone
+                standing = {**execution.conditions, condition: Status.IN_PROGRESS}
+                self.open[step.execution] = replace(execution, conditions=standing)
             case Start():
                 self.check_start(execution, step)
                 started = dict.fromkeys(step.actions, Status.IN_PROGRESS)
                 self.open[step.execution] = replace(execution, actions={**execution.actions, **started})
-            case Leave(following=None):
+            case Leave(following=None) | Skip(following=None):
                 self.end(step.execution, "Succeeded")
-            case Leave(following=str(following)):
+            case Leave(following=str(following)) | Skip(following=str(following)):
                 self.open[step.execution] = replace(execution, at=following, inside=False, actions={})
             case Retry():
                 kept = {name: status for name, status in execution.actions.items() if status is Status.SUCCEEDED}
-                self.open[step.execution] = replace(execution, actions=kept, retried=True)
+                self.open[step.execution] = replace(execution, actions=kept, retried=True, conditions={})
             case Fail():
                 self.end(step.execution, "Failed")
             case Halt():
@@ -112,6 +126,8 @@ class World:
     def check_start(self, execution: Execution, step: Start) -> None:
         stage = next(each for each in self.stages if each.name == step.stage)
         assert execution.stop is None
+        if Condition.BEFORE_ENTRY in stage.conditions and not execution.retried and not execution.alone:
+            assert execution.conditions[Condition.BEFORE_ENTRY] is Status.SUCCEEDED
         assert Status.IN_PROGRESS not in execution.actions.values()
         assert set(execution.actions.values()) <= {Status.SUCCEEDED}
         orders = {stage.orders[name] for name in step.actions}
@@ -119,6 +135,18 @@ class World:
         (order,) = orders
         done = {name for name, each in stage.orders.items() if each < order}
         assert done <= execution.actions.keys(), "what comes first was run first"
+
+    def checking(self) -> list[tuple[str, Condition]]:
+        return [
+            (identity, condition)
+            for identity, each in self.open.items()
+            for condition, status in each.conditions.items()
+            if status is Status.IN_PROGRESS
+        ]
+
+    def judge(self, identity: str, condition: Condition, status: Status) -> None:
+        execution = self.open[identity]
+        self.open[identity] = replace(execution, conditions={**execution.conditions, condition: status})
 
     def finish(self, identity: str, name: str, status: Status) -> None:
         execution = self.open[identity]
@@ -140,32 +168,38 @@ def drive(world: World, chance: random.Random, rounds: int) -> None:
     """Let things happen at random, then open every gate and let everything end."""
     for _ in range(rounds):
         running = world.running()
-        event = chance.choice(["begin", "finish", "finish", "finish", "gate", "stop"])
+        event = chance.choice(["begin", "finish", "finish", "finish", "judge", "judge", "gate", "stop"])
         if event == "begin":
             world.begin()
         elif event == "finish" and running:
             identity, name = chance.choice(running)
             status = Status.FAILED if chance.random() < 0.15 else Status.SUCCEEDED
             world.finish(identity, name, status)
+        elif event == "judge" and (checking := world.checking()):
+            world.judge(*chance.choice(checking), chance.choice([Status.FAILED, Status.SUCCEEDED]))
         elif event == "gate":
             world.gate(chance.choice(["Build", "Deploy"]), open_=chance.random() < 0.5)
         elif event == "stop" and world.open and chance.random() < 0.3:
             identity = chance.choice(sorted(world.open))
             world.open[identity] = replace(world.open[identity], stop=chance.choice(list(Stop)))
         world.settle()
-    for stage in STAGES:
+    for stage in list(world.stages):
         world.gate(stage.name, open_=True)
     world.settle()
-    while running := world.running():
-        world.finish(*running[0], Status.SUCCEEDED)
+    while (running := world.running()) or world.checking():
+        if running:
+            world.finish(*running[0], Status.SUCCEEDED)
+        else:
+            world.judge(*world.checking()[0], Status.SUCCEEDED)
         world.settle()
 
 
+@pytest.mark.parametrize("stages", [STAGES, HELD], ids=["plain", "held"])
 @pytest.mark.parametrize("mode", list(Mode))
 @given(seed=st.integers(0, 2**32), rounds=st.integers(0, 120))
 @settings(max_examples=120, deadline=None)
-def test_every_execution_ends(mode: Mode, seed: int, rounds: int) -> None:
-    world = World(mode)
+def test_every_execution_ends(mode: Mode, stages: tuple[Stage, ...], seed: int, rounds: int) -> None:
+    world = World(mode, stages=list(stages))
     drive(world, random.Random(seed), rounds)
     assert world.open == {}
     assert len(world.ended) == world.number
@@ -310,3 +344,56 @@ def test_a_rollback_is_of_one_stage_and_does_not_roll_back_itself() -> None:
     world.begin()
     world.settle()
     assert finish_all(world, "s", status=Status.FAILED) == [Fail("e3", "Source", rolls_back=True)]
+
+
+def into(world: World, stage: str) -> None:
+    world.begin(stage)
+    world.settle()
+
+
+def judge(world: World, condition: Condition, status: Status) -> list[Step]:
+    world.judge("e1", condition, status)
+    return world.settle()
+
+
+def test_an_entry_condition_comes_before_the_actions() -> None:
+    world = World(Mode.SUPERSEDED, stages=list(HELD))
+    into(world, "Deploy")
+    assert world.running() == []
+    assert judge(world, Condition.BEFORE_ENTRY, Status.SUCCEEDED) == [Start("e1", "Deploy", ("deploy", "check"))]
+
+
+def test_a_stage_whose_entry_condition_fails_is_skipped_or_fails() -> None:
+    world = World(Mode.SUPERSEDED, stages=list(HELD))
+    into(world, "Build")
+    steps = judge(world, Condition.BEFORE_ENTRY, Status.FAILED)
+    assert steps[:2] == [Skip("e1", "Build", "Deploy"), Enter("e1", "Deploy")]
+    assert judge(world, Condition.BEFORE_ENTRY, Status.FAILED) == [Fail("e1", "Deploy", unmet=Condition.BEFORE_ENTRY)]
+
+
+def test_a_success_condition_that_fails_rolls_back() -> None:
+    world = World(Mode.SUPERSEDED, stages=list(HELD))
+    into(world, "Deploy")
+    judge(world, Condition.BEFORE_ENTRY, Status.SUCCEEDED)
+    assert finish_all(world, "deploy", "check") == [Check("e1", "Deploy", Condition.ON_SUCCESS)]
+    failed = Fail("e1", "Deploy", rolls_back=True, unmet=Condition.ON_SUCCESS)
+    assert judge(world, Condition.ON_SUCCESS, Status.FAILED) == [failed]
+
+
+def test_a_failure_condition_decides_when_it_fails_alone() -> None:
+    world = World(Mode.SUPERSEDED, stages=list(HELD))
+    into(world, "Build")
+    judge(world, Condition.BEFORE_ENTRY, Status.SUCCEEDED)
+    finish_all(world, "build")
+    assert finish_all(world, "lint", status=Status.FAILED) == [Check("e1", "Build", Condition.ON_FAILURE)]
+    assert Retry("e1", "Build") in judge(world, Condition.ON_FAILURE, Status.FAILED)
+    judge(world, Condition.BEFORE_ENTRY, Status.SUCCEEDED)
+    finish_all(world, "lint", status=Status.FAILED)
+    assert judge(world, Condition.ON_FAILURE, Status.SUCCEEDED) == [Fail("e1", "Build")]
+
+
+def test_a_stop_does_not_wait_for_a_condition() -> None:
+    world = World(Mode.SUPERSEDED, stages=list(HELD))
+    into(world, "Deploy")
+    world.open["e1"] = replace(world.open["e1"], stop=Stop.WAIT)
+    assert world.settle() == [Halt("e1", "Deploy")]

@@ -104,20 +104,31 @@ def _declaration(properties: Properties, name: str) -> dict[str, Any]:
     if "ArtifactStores" in properties:
         stores = properties["ArtifactStores"]
         declaration["ArtifactStores"] = {each["Region"]: each["ArtifactStore"] for each in stores}
-    declaration["Stages"] = [
-        {**stage, "Actions": [_action(each) for each in stage["Actions"]]} for stage in properties["Stages"]
-    ]
+    declaration["Stages"] = [_stage(each) for each in properties["Stages"]]
     return {**declaration, "Name": name}
 
 
-def _action(action: Properties) -> Properties:
-    configuration = action.get("Configuration")
+def _stage(stage: Properties) -> Properties:
+    held = {
+        name: {**stage[name], "Conditions": [_condition(each) for each in stage[name]["Conditions"]]}
+        for name in ("BeforeEntry", "OnSuccess", "OnFailure")
+        if "Conditions" in stage.get(name, {})
+    }
+    return {**stage, "Actions": [_configured(each, "action") for each in stage["Actions"]], **held}
+
+
+def _condition(condition: Properties) -> Properties:
+    return {**condition, "Rules": [_configured(each, "rule") for each in condition.get("Rules", [])]}
+
+
+def _configured(declared: Properties, what: str) -> Properties:
+    configuration = declared.get("Configuration")
     if not isinstance(configuration, str):
-        return action
+        return declared
     try:
-        return {**action, "Configuration": from_json(configuration)}
+        return {**declared, "Configuration": from_json(configuration)}
     except ValueError:
-        why = f"The configuration of the action {action['Name']} is not JSON: {configuration}"
+        why = f"The configuration of the {what} {declared['Name']} is not JSON: {configuration}"
         raise FailedError(why, "InvalidRequest") from None
 
 

@@ -10,6 +10,7 @@ from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.codebuild.api.managed import managed_project
 from tidegate.cloud.services.codebuild.api.shared import (
     build_id,
     check_artifacts,
@@ -23,7 +24,13 @@ from tidegate.cloud.services.codebuild.api.shared import (
     project_name,
     project_of,
 )
-from tidegate.cloud.services.codebuild.model import BuildRecord, CodeBuildModel, begin_phase, end_phase
+from tidegate.cloud.services.codebuild.model import (
+    BuildRecord,
+    CodeBuildModel,
+    begin_phase,
+    end_phase,
+    managed_pipeline,
+)
 
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
@@ -147,14 +154,15 @@ class BuildsApi:
 
     def _start(self, context: Context, request: t.StartBuildInputTypeDef) -> t.BuildTypeDef:
         name = project_name(request["projectName"])
-        record = self.model.projects.get(context.region, name)
+        managed = managed_project(context, name)
+        record = self.model.projects.get(context.region, name) if managed is None else managed
         if record is None:
             raise self._missing(context, name)
         known = self._known(context, name, request)
         if known is not None:
             return known
         project = record["project"]
-        if "serviceRoleOverride" in request:
+        if "serviceRoleOverride" in request and managed is None:
             check_role(self._calls, context, request["serviceRoleOverride"])
         self._check_limit(context, project)
         identity, now = f"{name}:{self._clock.new_id()}", self._clock.now()
@@ -165,7 +173,8 @@ class BuildsApi:
         end_phase(built["build"], "SUCCEEDED", now)
         begin_phase(built["build"], "QUEUED", now)
         with self.model.store.transaction():
-            self.model.projects.put((context.region, name), record)
+            if managed is None:
+                self.model.projects.put((context.region, name), record)
             built["order"] = self.model.next_order(context.region)
             self.model.builds.put((context.region, identity), built)
         return built["build"]
@@ -215,7 +224,7 @@ class BuildsApi:
             "timeoutInMinutes": request.get("timeoutInMinutesOverride", project["timeoutInMinutes"]),
             "queuedTimeoutInMinutes": request.get("queuedTimeoutInMinutesOverride", project["queuedTimeoutInMinutes"]),
             "buildComplete": False,
-            "initiator": _initiator(context),
+            "initiator": project["name"] if managed_pipeline(project["name"]) else _initiator(context),
             "encryptionKey": request.get("encryptionKeyOverride", project["encryptionKey"]),
             "exportedEnvironmentVariables": [],
             "reportArns": [],

@@ -17,12 +17,14 @@ from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.planes.shell.shell import Output, Shell
 from tidegate.cloud.services.codebuild.buildspec import DEFAULT_NAME, Artifact, Buildspec, BuildspecError, Phase, parse
 from tidegate.cloud.services.codebuild.model import (
+    CODEPIPELINE,
     IMAGES,
     BuildRecord,
     CodeBuildModel,
     begin_phase,
     complete,
     end_phase,
+    managed_pipeline,
 )
 from tidegate.cloud.services.codebuild.plan import COMMAND_PHASES, after, outcome
 from tidegate.cloud.services.codebuild.reconciler.artifacts import NothingFoundError, describe, find, upload
@@ -197,7 +199,11 @@ class BuildRun:
 
     async def _assume(self, role: str) -> RoleSession:
         session = f"AWSCodeBuild-{self._uuid}"
+        pipeline = managed_pipeline(self._record()["build"]["projectName"])
         try:
+            if pipeline is not None:  # its role trusts CodePipeline
+                source = self._model.pipeline_arn(self._region, pipeline)
+                return await self._calls.as_role(role, CODEPIPELINE, session, self._region, source=source)
             return await self._calls.as_role(role, "codebuild.amazonaws.com", session, self._region)
         except ServiceError as error:
             why = f"CodeBuild is not authorized to perform: sts:AssumeRole on {role}"

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.codepipeline.api.history import asked_for, newest_first
 from tidegate.cloud.services.codepipeline.api.shared import (
+    action_arn,
     find_execution,
     find_pipeline,
     named_stage,
     pipeline_arn,
 )
+from tidegate.cloud.services.codepipeline.custom import REVISION, is_custom
 from tidegate.cloud.services.codepipeline.describe import (
     action_detail,
     execution_summary,
@@ -23,7 +26,6 @@ from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import (
     STOPPING,
     SUCCEEDED,
-    ActionRecord,
     CodePipelineModel,
     ExecutionRecord,
     StopRecord,
@@ -34,10 +36,10 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
 
 _PAGE = 100
-_FAR = 10**13  # milliseconds; more than any moment that is written here
 _REVISION_TYPES = {
     "CodeCommit": ("COMMIT_ID",),
     "CodeStarSourceConnection": ("COMMIT_ID",),
+    "ECR": ("IMAGE_DIGEST",),
     "S3": ("S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY"),
 }
 
@@ -102,6 +104,42 @@ class ExecutionsApi:
             self.model.put_execution(context.region, name, execution)
         return {"pipelineExecutionId": identity}
 
+    @operation(resource=action_arn)
+    async def put_action_revision(
+        self, context: Context, request: t.PutActionRevisionInputTypeDef
+    ) -> Mapping[str, Any]:
+        """Start an execution with a revision of a source, unless it was run already."""
+        name, stage, action = request["pipelineName"], request["stageName"], request["actionName"]
+        record = find_pipeline(self.model, context, name)
+        pipeline = record["pipeline"]
+        declared = next((each for each in named_stage(pipeline, stage)["actions"] if each["name"] == action), None)
+        if declared is None or declared["actionTypeId"]["category"] != "Source":
+            raise ServiceError(
+                "ActionNotFoundException",
+                f"Stage '{stage}' of pipeline '{name}' does not have a source action with name '{action}'",
+            )
+        revision = request["actionRevision"]["revisionId"]
+        known = next(
+            (
+                each["id"]
+                for each in self.model.history(context.region, name)
+                if revision in each["pinned"].get(action, {}).values()
+                or (action in each["sources"] and each["sources"][action]["revisionId"] == revision)
+            ),
+            None,
+        )
+        if known is not None:
+            return {"newRevision": False, "pipelineExecutionId": known}
+        custom = is_custom(declared["actionTypeId"])
+        kind = REVISION if custom else _REVISION_TYPES[declared["actionTypeId"]["provider"]][0]
+        record["seen"][action] = revision
+        trigger: t.ExecutionTriggerTypeDef = {
+            "triggerType": "PutActionRevision",
+            "triggerDetail": context.principal.arn,
+        }
+        execution = self._lifecycle.begin(context.region, record, trigger, pinned={action: {kind: revision}})
+        return {"newRevision": True, "pipelineExecutionId": execution["id"]}
+
     @operation(resource=pipeline_arn)
     async def get_pipeline_execution(
         self, context: Context, request: t.GetPipelineExecutionInputTypeDef
@@ -142,37 +180,21 @@ class ExecutionsApi:
         name = request["pipelineName"]
         find_pipeline(self.model, context, name)
         listed = [
-            (execution, action, place)
-            for execution in self._filtered(context, name, request.get("filter", {}))
-            for place, action in enumerate(execution["actions"])
-            if _is_asked_for(execution, action, request.get("filter", {}))
+            each
+            for each in asked_for(self.model, context, name, request.get("filter", {}))
+            if "condition" not in each.action
         ]
-        listed.sort(key=_newest_first)
         chosen, token = page(
-            listed,
+            sorted(listed, key=newest_first),
             request.get("nextToken"),
             request.get("maxResults", _PAGE),
-            key=_newest_first,
+            key=newest_first,
             invalid="InvalidNextTokenException",
         )
         return {
-            "actionExecutionDetails": [action_detail(execution, action) for execution, action, _ in chosen],
+            "actionExecutionDetails": [action_detail(each.execution, each.action) for each in chosen],
             **({"nextToken": token} if token else {}),
         }
-
-    def _filtered(
-        self, context: Context, name: str, given: t.ActionExecutionFilterTypeDef
-    ) -> Sequence[ExecutionRecord]:
-        latest = given.get("latestInPipelineExecution")
-        if latest is not None and "pipelineExecutionId" in given:
-            raise ServiceError(
-                "ValidationException",
-                "filter: pipelineExecutionId and latestInPipelineExecution cannot be given together",
-            )
-        identity = given.get("pipelineExecutionId") or (latest["pipelineExecutionId"] if latest else None)
-        if identity is None:
-            return self.model.history(context.region, name)
-        return [find_execution(self.model, context, name, identity)]
 
 
 def _pinned(
@@ -189,7 +211,7 @@ def _pinned(
                 f"Pipeline '{pipeline['name']}' does not have a source action with name '{each['actionName']}'",
             )
         provider = action["actionTypeId"]["provider"]
-        if kind not in _REVISION_TYPES[provider]:
+        if is_custom(action["actionTypeId"]) or kind not in _REVISION_TYPES[provider]:
             raise ServiceError(
                 "ValidationException",
                 f"The revision type {kind} cannot be used for the source action '{each['actionName']}' of the "
@@ -207,17 +229,3 @@ def _pinned(
 def _succeeded_in(execution: ExecutionRecord, stage: str) -> bool:
     run = execution["stages"].get(stage)
     return run is not None and run["status"] == SUCCEEDED
-
-
-def _is_asked_for(execution: ExecutionRecord, action: ActionRecord, given: t.ActionExecutionFilterTypeDef) -> bool:
-    """Return whether an action is listed: of the latest runs alone, those that count in their stage."""
-    latest = given.get("latestInPipelineExecution")
-    if latest is None or latest["startTimeRange"] == "All":
-        return True
-    return execution["stages"][action["stage"]]["actions"].get(action["name"]) == action["id"]
-
-
-def _newest_first(listed: tuple[ExecutionRecord, ActionRecord, int]) -> str:
-    execution, action, place = listed
-    started = _FAR - int(action["started"].timestamp() * 1000)
-    return f"{started:014d}/{10**9 - execution['number']:010d}/{10**6 - place:07d}"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
+from tidegate.cloud.services.codepipeline.action_types import ActionType
 from tidegate.cloud.services.codepipeline.api.shared import find_pipeline, pipeline_arn
 from tidegate.cloud.services.codepipeline.api.tags import checked_tags
+from tidegate.cloud.services.codepipeline.custom import as_action_type
 from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle, adapted
 from tidegate.cloud.services.codepipeline.model import (
     CANCELLED,
@@ -159,6 +162,10 @@ class PipelinesApi:
         )
         return {"pipelines": chosen, **({"nextToken": token} if token else {})}
 
+    def _custom_type(self, region: str, kind: Mapping[str, Any]) -> ActionType | None:
+        found = self.model.custom.find(region, kind)
+        return None if found is None else as_action_type(found)
+
     def _check_name(self, context: Context, name: str) -> None:
         if self.model.pipelines.get(context.region, name) is not None:
             raise ServiceError(
@@ -168,7 +175,7 @@ class PipelinesApi:
 
     async def _check(self, context: Context, pipeline: t.PipelineDeclarationOutputTypeDef) -> None:
         """Raise where a declaration is wrong, or names a role that the caller may not pass or CodePipeline not have."""
-        check(pipeline, context.region)
+        check(pipeline, context.region, partial(self._custom_type, context.region))
         role = pipeline["roleArn"]
         self._calls.authorize(context, "iam:PassRole", role, {"iam:PassedToService": _SERVICE})
         source = self.model.arn(context.region, pipeline["name"])

@@ -52,6 +52,17 @@ def named_stage(pipeline: t.PipelineDeclarationOutputTypeDef, name: str) -> t.St
     return stage
 
 
+def is_same_stage(
+    model: CodePipelineModel, context: Context, record: PipelineRecord, execution: ExecutionRecord, stage: str
+) -> bool:
+    """Return whether a stage is what it was when an execution began."""
+    pipeline = record["pipeline"]
+    if execution["version"] == pipeline["version"]:
+        return True
+    before = model.version(context.region, pipeline["name"], execution["version"])
+    return before is not None and find_stage(before, stage) == find_stage(pipeline, stage)
+
+
 def pipeline_arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:
     """Return the ARN of the pipeline that a request names."""
     return str(api.model.arn(context.region, request.get("pipelineName") or request["name"]))

@@ -12,6 +12,7 @@ from tidegate.cloud.services.codepipeline.api.shared import (
     action_arn,
     find_execution,
     find_pipeline,
+    is_same_stage,
     named_stage,
     stage_arn,
 )
@@ -25,7 +26,6 @@ from tidegate.cloud.services.codepipeline.model import (
     CodePipelineModel,
     ExecutionRecord,
     GateRecord,
-    PipelineRecord,
     counted,
     is_over,
 )
@@ -88,8 +88,8 @@ class StagesApi:
                 "NotLatestPipelineExecutionException",
                 f"The execution {identity} is not the latest one that entered the stage {stage}",
             )
-        if execution["version"] != record["pipeline"]["version"]:
-            self._check_unchanged(context, record, execution, stage)
+        if not is_same_stage(self.model, context, record, execution, stage):
+            raise _not_retryable(f"The stage {stage} was changed since the execution {execution['id']}")
         run["manual"] += 1
         run["retried_by"] = "ManualStageRetry"
         with self.model.store.transaction():
@@ -184,14 +184,6 @@ class StagesApi:
         named_stage(record["pipeline"], stage)
         record["gates"][f"{request['transitionType']}/{stage}"] = gate
         self.model.pipelines.put((context.region, name), record)
-
-    def _check_unchanged(
-        self, context: Context, record: PipelineRecord, execution: ExecutionRecord, stage: str
-    ) -> None:
-        """Raise where a stage is not what it was when the execution ran it."""
-        before = self.model.version(context.region, record["pipeline"]["name"], execution["version"])
-        if before is None or named_stage(before, stage) != named_stage(record["pipeline"], stage):
-            raise _not_retryable(f"The stage {stage} was changed since the execution {execution['id']}")
 
 
 def _not_retryable(why: str) -> ServiceError:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.services.codepipeline.api.shared import find_pipeline, pipeline_arn
-from tidegate.cloud.services.codepipeline.describe import action_execution, entity_url, stage_execution
+from tidegate.cloud.services.codepipeline.conditions import conditions
+from tidegate.cloud.services.codepipeline.custom import filled, is_custom
+from tidegate.cloud.services.codepipeline.describe import (
+    action_execution,
+    condition_state,
+    entity_url,
+    stage_execution,
+)
 from tidegate.cloud.services.codepipeline.model import (
     INBOUND,
     STOPPING,
@@ -57,7 +64,7 @@ class StateApi:
             "stageName": name,
             "inboundExecutions": [_inbound(each) for each in waiting if each["at"] == name],
             "inboundTransitionState": _gate(record, name),
-            "actionStates": [_action(region, each, name, latest) for each in stage["actions"]],
+            "actionStates": [_action(each, name, latest, self._urls(region, each)) for each in stage["actions"]],
         }
         if state["inboundExecutions"]:
             state["inboundExecution"] = state["inboundExecutions"][-1]
@@ -66,7 +73,24 @@ class StateApi:
             state["latestExecution"] = stage_execution(latest, run["status"])
             if "retried_by" in run:
                 state["retryStageMetadata"] = _retries(run)
+        for declared in conditions(stage):
+            held = None if latest is None else latest["stages"][name].get("conditions", {}).get(declared.kind)
+            state[f"{declared.member}ConditionState"] = condition_state(declared, latest, held)
         return state
+
+    def _urls(self, region: str, declared: t.ActionDeclarationOutputTypeDef) -> dict[str, str]:
+        """Return where what an action works with is to be seen."""
+        if not is_custom(declared["actionTypeId"]):
+            place = entity_url(declared, region)
+            return {} if place is None else {"entityUrl": place}
+        found = self.model.custom.find(region, declared["actionTypeId"])
+        settings = {} if found is None else found["type"].get("settings", {})
+        templates = {"entityUrl": "entityUrlTemplate", "revisionUrl": "revisionUrlTemplate"}
+        return {
+            member: filled(str(settings[name]), declared["configuration"])  # type: ignore[literal-required]
+            for member, name in templates.items()
+            if name in settings
+        }
 
 
 def _gate(record: PipelineRecord, stage: str) -> dict[str, Any]:
@@ -87,12 +111,9 @@ def _retries(run: StageRunRecord) -> dict[str, Any]:
 
 
 def _action(
-    region: str, declared: t.ActionDeclarationOutputTypeDef, stage: str, latest: ExecutionRecord | None
+    declared: t.ActionDeclarationOutputTypeDef, stage: str, latest: ExecutionRecord | None, urls: Mapping[str, str]
 ) -> dict[str, Any]:
-    state: dict[str, Any] = {"actionName": declared["name"]}
-    place = entity_url(declared, region)
-    if place is not None:
-        state["entityUrl"] = place
+    state: dict[str, Any] = {"actionName": declared["name"], **urls}
     action = None if latest is None else counted(latest, stage, declared["name"])
     if action is None:
         return state

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
-from tidegate.cloud.services.codepipeline.model import CodePipelineModel, PipelineRecord
+from tidegate.cloud.services.codepipeline.model import CodePipelineModel
+from tidegate.cloud.store import Collection, Key
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import type_defs as t
@@ -45,25 +46,25 @@ class TagsApi:
 
     @operation(resource=_resource)
     async def tag_resource(self, context: Context, request: t.TagResourceInputTypeDef) -> Mapping[str, Any]:
-        """Add tags to a pipeline."""
-        region, name, record = self._find(request["resourceArn"])
+        """Add tags to a pipeline or a custom action type."""
+        collection, key, record = self._find(request["resourceArn"])
         record["tags"] = checked_tags(context, request["tags"], present=record["tags"])
-        self.model.pipelines.put((region, name), record)
+        collection.put(key, record)
         return {}
 
     @operation(resource=_resource)
     async def untag_resource(self, context: Context, request: t.UntagResourceInputTypeDef) -> Mapping[str, Any]:
-        """Remove tags from a pipeline."""
-        region, name, record = self._find(request["resourceArn"])
+        """Remove tags from a pipeline or a custom action type."""
+        collection, key, record = self._find(request["resourceArn"])
         record["tags"] = [each for each in record["tags"] if each["key"] not in request["tagKeys"]]
-        self.model.pipelines.put((region, name), record)
+        collection.put(key, record)
         return {}
 
     @operation(resource=_resource)
     async def list_tags_for_resource(
         self, context: Context, request: t.ListTagsForResourceInputTypeDef
     ) -> Mapping[str, Any]:
-        """List the tags of a pipeline."""
+        """List the tags of a pipeline or a custom action type."""
         _, _, record = self._find(request["resourceArn"])
         chosen, token = page(
             sorted(record["tags"], key=lambda each: each["key"]),
@@ -74,13 +75,18 @@ class TagsApi:
         )
         return {"tags": chosen, **({"nextToken": token} if token else {})}
 
-    def _find(self, arn: str) -> tuple[str, str, PipelineRecord]:
+    def _find(self, arn: str) -> tuple[Collection[Any], Key, Any]:
+        """Return what an ARN names: its record, and where that is kept."""
         region, _, name = arn.split(":", 5)[3:]
-        if name.startswith(("webhook:", "actiontype:")):
+        collection: Collection[Any] = self.model.pipelines
+        key: Key = (region, name)
+        if name.startswith("actiontype:"):
+            collection, key = self.model.custom.types, (region, *name.split("/")[1:])
+        elif name.startswith("webhook:"):
             raise ServiceError("ResourceNotFoundException", f"Resource {arn} was not found")
-        if "/" in name:
+        elif "/" in name:
             raise ServiceError("InvalidArnException", f"{arn} is not the ARN of a pipeline")
-        record = self.model.pipelines.get(region, name)
-        if record is None:
+        record = collection.get(*key)
+        if record is None or record.get("deleted"):
             raise ServiceError("ResourceNotFoundException", f"Resource {arn} was not found")
-        return region, name, record
+        return collection, key, record

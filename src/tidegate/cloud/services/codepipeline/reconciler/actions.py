@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.codepipeline.action_types import TypeName
+from tidegate.cloud.services.codepipeline.custom import is_custom
 from tidegate.cloud.services.codepipeline.lifecycle import ExecutionLifecycle
 from tidegate.cloud.services.codepipeline.model import (
     IN_PROGRESS,
@@ -42,12 +43,14 @@ class Actions:
         sessions: Sessions,
         clock: Clock,
         providers: Mapping[TypeName, Provider],
+        custom: Provider,
     ) -> None:
         self._model = model
         self._lifecycle = lifecycle
         self._sessions = sessions
         self._clock = clock
         self._providers = providers
+        self._custom = custom
 
     async def reconcile(self, key: Key) -> float | None:
         """Take an action one step further; return the seconds until it is to be looked at again."""
@@ -75,6 +78,8 @@ class Actions:
     async def _advance(self, run: ActionRun) -> Later | Done:
         kind = run.action["input"]["actionTypeId"]
         try:
+            if is_custom(kind):
+                return await self._custom.advance(run)
             return await self._providers[TypeName(kind["category"], kind["provider"])].advance(run)
         except ServiceError as error:
             if is_denied(error):
@@ -92,20 +97,10 @@ class Actions:
             return
         execution, action = found
         action["variables"] = dict(outcome.variables)
-        if outcome.revision is not None:
-            action["revision"] = outcome.revision
-            revision = outcome.revision
-            # retried, a source action may have found another one
-            others = [each for each in execution["revisions"] if each["name"] != revision["name"]]
-            execution["revisions"] = [*others, revision]
-            execution["sources"][action["name"]] = {
-                "actionName": action["name"],
-                "revisionId": revision["revisionId"],
-                "revisionSummary": revision["revisionSummary"],
-                "revisionUrl": revision["revisionUrl"],
-            }
         with self._model.store.transaction():
-            self._lifecycle.succeed(key[0], key[1], execution, action, summary=outcome.summary)
+            self._lifecycle.succeed(
+                key[0], key[1], execution, action, summary=outcome.summary, revision=outcome.revision
+            )
             self._model.put_execution(key[0], key[1], execution)
 
     def _fail(self, key: Key, error: ActionFailedError) -> None:

@@ -159,6 +159,14 @@ class ActionRun:
         """The revision that a source action is to take, by its type; empty: the newest."""
         return self.execution["pinned"].get(self.action["name"], {})
 
+    @property
+    def role(self) -> str:
+        """The pipeline's role."""
+        record = self._model.pipelines.get(self.region, self.pipeline)
+        if record is None:
+            raise GoneError
+        return record["pipeline"]["roleArn"]
+
     async def session(self) -> RoleSession:
         """Return the hand of the role that the action runs as; raise where it cannot be assumed."""
         record = self._model.pipelines.get(self.region, self.pipeline)
@@ -180,6 +188,7 @@ class ActionRun:
         external_id: str | None = None,
         external_url: str | None = None,
         summary: str | None = None,
+        log_stream: str | None = None,
         **progress: Any,
     ) -> None:
         """Note what was done, or is about to be; raise `GoneError` where the action is not in progress any more."""
@@ -195,6 +204,8 @@ class ActionRun:
                 action["external_url"] = external_url
             if summary is not None:
                 action["summary"] = summary
+            if log_stream is not None:
+                action["log_stream"] = log_stream
 
         changed = self._model.executions.update((self.region, self.pipeline, self.execution_id), change)
         if changed is None:

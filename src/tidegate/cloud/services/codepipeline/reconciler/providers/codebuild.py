@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as build_t
     from types_boto3_codepipeline import type_defs as t
 
-_TOKEN_LIFE = timedelta(minutes=5)  # within which StartBuild knows a token again
-_KIND = "CODEPIPELINE"  # of sources and artifacts that a pipeline stores
+TOKEN_LIFE = timedelta(minutes=5)  # within which StartBuild knows a token again
+CODEPIPELINE = "CODEPIPELINE"  # of sources and artifacts that a pipeline stores
 
 
 class CodeBuildAction:
@@ -47,7 +47,7 @@ class CodeBuildAction:
         if not build["buildComplete"]:
             return Later()
         if build["buildStatus"] != "SUCCEEDED":
-            raise ActionFailedError(JOB_FAILED, _why(build))
+            raise ActionFailedError(JOB_FAILED, why_build_failed(build))
         variables = {each["name"]: each["value"] for each in build.get("exportedEnvironmentVariables", [])}
         return Done(variables)
 
@@ -55,7 +55,7 @@ class CodeBuildAction:
         begun: datetime | None = run.progress.get("begun")
         if begun is None:
             run.keep(begun=run.now)
-        elif run.now - begun > _TOKEN_LIFE:
+        elif run.now - begun > TOKEN_LIFE:
             raise ActionFailedError(
                 JOB_FAILED,
                 "The local cloud ended while the build was being started, and it is not known whether it was: "
@@ -85,10 +85,10 @@ def _request(run: ActionRun) -> dict[str, Any]:
         raise ActionFailedError(CONFIGURATION_ERROR, f"PrimarySource {primary} is not an input artifact of the action")
     request: dict[str, Any] = {
         "projectName": run.configuration["ProjectName"],
-        "sourceTypeOverride": _KIND,
-        "sourceLocationOverride": _location(run.inputs[primary]),
+        "sourceTypeOverride": CODEPIPELINE,
+        "sourceLocationOverride": build_location(run.inputs[primary]),
         "secondarySourcesOverride": [
-            {"type": _KIND, "location": _location(place), "sourceIdentifier": name}
+            {"type": CODEPIPELINE, "location": build_location(place), "sourceIdentifier": name}
             for name, place in run.inputs.items()
             if name != primary
         ],
@@ -103,10 +103,10 @@ def _request(run: ActionRun) -> dict[str, Any]:
     outputs = run.outputs
     if len(outputs) == 1:
         (place,) = outputs.values()
-        request["artifactsOverride"] = _artifact(place)
+        request["artifactsOverride"] = build_artifact(place)
     else:
         request["secondaryArtifactsOverride"] = [
-            {**_artifact(place), "artifactIdentifier": name} for name, place in outputs.items()
+            {**build_artifact(place), "artifactIdentifier": name} for name, place in outputs.items()
         ]
     if "EnvironmentVariables" in run.configuration:
         try:
@@ -127,14 +127,16 @@ def _revision(run: ActionRun, artifact: str) -> str | None:
     return next(iter(revisions.values())) if len(revisions) == 1 else None
 
 
-def _location(place: t.S3LocationTypeDef) -> str:
+def build_location(place: t.S3LocationTypeDef) -> str:
+    """Return where an artifact is, as a build's source has it."""
     return f"{place['bucket']}/{place['key']}"
 
 
-def _artifact(place: t.S3LocationTypeDef) -> dict[str, str]:
+def build_artifact(place: t.S3LocationTypeDef) -> dict[str, str]:
+    """Return where an artifact goes, as a build has it."""
     path, _, name = place["key"].rpartition("/")
     return {
-        "type": _KIND,
+        "type": CODEPIPELINE,
         "location": place["bucket"],
         "path": path,
         "name": name,
@@ -143,7 +145,7 @@ def _artifact(place: t.S3LocationTypeDef) -> dict[str, str]:
     }
 
 
-def _why(build: build_t.BuildTypeDef) -> str:
+def why_build_failed(build: build_t.BuildTypeDef) -> str:
     """Return how a build ended, and in which phase."""
     ended = f"Build terminated with state: {build['buildStatus']}"
     for phase in build.get("phases", []):

@@ -204,7 +204,7 @@ async def _tell(run: ActionRun, session: RoleSession, service: t.ServiceTypeDef)
     revision = run.progress["revision"]
     number = sum(each["taskDefinitionArn"] == revision and each["lastStatus"] == "RUNNING" for each in tasks)
     summary = f"Deploying {revision.rpartition('/')[2]} to the service {service['serviceName']}: {number} running"
-    if summary != run.progress.get("summary"):
+    if summary != run.action.get("summary"):
         run.keep(summary=summary)
 
 
