@@ -86,9 +86,10 @@ def check_cache(cache: t.ProjectCacheOutputTypeDef | None) -> None:
 
 
 def check_logs(logs: t.LogsConfigTypeDef | None) -> None:
-    """Raise for logs that go to S3."""
-    if logs is not None and logs.get("s3Logs", {}).get("status") == "ENABLED":
-        raise not_offered("codebuild logsConfig s3Logs")
+    """Raise for logs that go to S3, but not where."""
+    copy = (logs or {}).get("s3Logs", {})
+    if copy.get("status") == "ENABLED" and not copy.get("location", "").removeprefix("arn:aws:s3:::").strip("/"):
+        raise invalid("Invalid logs config: location must be given for S3 logs, as bucket/prefix")
 
 
 def project_of(identity: str) -> str:

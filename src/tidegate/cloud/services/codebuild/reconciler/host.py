@@ -92,15 +92,17 @@ class BuildHost:
         return variables
 
 
-def script(shell: str, command: str, state: Path, *, keeps: bool) -> str:
+def script(shell: str, command: str, state: Path, *, keeps: bool, shared: bool = False) -> str:
     """Return the script that runs one command where the one before it left off.
 
     Every variable that a command sets is there for the next, exported or not, and so is its working directory; with
-    `keeps` false (version 0.1) each begins anew.
+    `keeps` false (version 0.1) each begins anew. `shared`: the commands have several users, who may replace each
+    other's files, but not write into them.
     """
     if not keeps:
         return f"{command}\n"
-    functions = f"declare -f >{_quoted(state / 'functions')}\n" if shell == "bash" else ""
+    cleared = f"rm -f {_quoted(state)}/variables {_quoted(state)}/functions {_quoted(state)}/folder\n" if shared else ""
+    functions = f"declare -f >{_quoted(state / 'functions')} &&\n" if shell == "bash" else ""
     source = (
         f"test ! -f {_quoted(state / 'functions')} || . {_quoted(state / 'functions')}\n" if shell == "bash" else ""
     )
@@ -109,7 +111,8 @@ def script(shell: str, command: str, state: Path, *, keeps: bool) -> str:
         f"test ! -f {_quoted(state / 'folder')} || {{ IFS= read -r CODEBUILD_FOLDER <{_quoted(state / 'folder')}"
         f'; cd "$CODEBUILD_FOLDER"; unset CODEBUILD_FOLDER; }}\n'
         f"set -a\n{command}\nCODEBUILD_LAST_EXIT=$?\n"
-        f"export -p >{_quoted(state / 'variables')}\n{functions}pwd >{_quoted(state / 'folder')}\n"
+        f"{cleared}export -p >{_quoted(state / 'variables')} &&\n{functions}pwd >{_quoted(state / 'folder')} ||\n"
+        "test $CODEBUILD_LAST_EXIT -ne 0 || CODEBUILD_LAST_EXIT=1\n"  # the disk is full
         "exit $CODEBUILD_LAST_EXIT\n"
     )
 
