@@ -25,8 +25,8 @@ class ArchiveError(Exception):
     """An archive that cannot be unpacked; the message says why."""
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip below a folder; raise `ArchiveError`. Blocks."""
+def unpack(archive: Path, folder: Path, *, left_free: int = LEFT_FREE) -> None:
+    """Unpack a zip below a folder, as long as some of the disk is left; raise `ArchiveError`. Blocks."""
     links: list[tuple[Path, str]] = []
     try:
         _check_directory(archive)
@@ -41,7 +41,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 else:
                     place.parent.mkdir(parents=True, exist_ok=True)
                     with source.open(each) as content, place.open("wb") as file:
-                        _copy(content, file, folder)
+                        _copy(content, file, folder, left_free)
                     place.chmod(stat.S_IMODE(mode) & 0o777 | 0o600 if mode else 0o644)
         for place, target in links:  # last, so that no file is written through one
             _make_link(place, target, folder)
@@ -57,19 +57,19 @@ def inside(name: str) -> PurePosixPath:
     return path
 
 
-def check_space(folder: Path) -> None:
+def check_space(folder: Path, left_free: int = LEFT_FREE) -> None:
     """Raise `ArchiveError` where hardly anything is left of the disk that a folder is on."""
-    if shutil.disk_usage(folder).free < LEFT_FREE:
-        raise ArchiveError(f"no space left on the disk: less than {LEFT_FREE >> 20} MB would be free")
+    if shutil.disk_usage(folder).free < left_free:
+        raise ArchiveError(f"no space left on the disk: less than {left_free >> 20} MB would be free")
 
 
-def _copy(content: IO[bytes], file: IO[bytes], folder: Path) -> None:
+def _copy(content: IO[bytes], file: IO[bytes], folder: Path, left_free: int) -> None:
     """Copy as much as the content has, whatever the archive says that it would be."""
-    check_space(folder)
+    check_space(folder, left_free)
     while chunk := content.read(_CHUNK):
         file.write(chunk)
         if len(chunk) == _CHUNK:
-            check_space(folder)
+            check_space(folder, left_free)
 
 
 def _link(source: zipfile.ZipFile, member: zipfile.ZipInfo) -> str:

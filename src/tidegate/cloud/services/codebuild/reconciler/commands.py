@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
@@ -121,7 +122,8 @@ class Commands:
     def _fail(self) -> None:
         """Let the commands that still come know that the build fails."""
         self._environment.variables["CODEBUILD_BUILD_SUCCEEDING"] = "0"
-        self.amend("export CODEBUILD_BUILD_SUCCEEDING=0")
+        with contextlib.suppress(OSError):  # the disk is full: no command that still comes can be begun
+            self.amend("export CODEBUILD_BUILD_SUCCEEDING=0")
 
     async def _matches(self, pattern: str, message: str) -> bool:
         """Return whether a failure's message, or the end of what its command printed, matches a pattern.

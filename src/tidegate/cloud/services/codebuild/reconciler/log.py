@@ -57,8 +57,6 @@ class BuildLog:
 
     async def open(self) -> None:
         """Make the stream, and its group where it is not there; raise `ServiceError` where the role may not."""
-        if self._s3 is not None:
-            await self._s3.begin(self._caller)
         if self._group is None:
             return
         names = {"logGroupName": self._group, "logStreamName": self._stream}

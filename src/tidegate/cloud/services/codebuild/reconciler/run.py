@@ -186,11 +186,15 @@ class BuildRun:
         copy = log_copy(self._folder, build["logs"], build["encryptionKey"])
         self._log = BuildLog(self._session, group, stream, self._clock, copy)
         self._log.hide(_keys(given).values())
+        what = "Amazon S3 logs"
         try:
+            if copy is not None:
+                await copy.begin(self._session)
+            what = "Amazon CloudWatch Logs log streams"
             await self._log.open()
         except ServiceError as error:
             self._log = None
-            raise PhaseError("ACCESS_DENIED", _log_denied(role, build["arn"], error)) from error
+            raise PhaseError("ACCESS_DENIED", _log_denied(what, role, build["arn"], error)) from error
         self._sending = asyncio.create_task(self._log.run(), name=f"log of {self._identity}")
         self._shell = Shell(self._folder, self._log.printed)
         self._log.held, self._log.freed = self._shell.pause, self._shell.resume
@@ -371,9 +375,8 @@ def _why(error: Exception, folder: Path) -> str:
     return describe_os(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
 
 
-def _log_denied(role: str, build: str, error: ServiceError) -> str:
-    what = "Amazon S3 logs" if "s3:" in error.message else "Amazon CloudWatch Logs log streams"
+def _log_denied(what: str, role: str, build: str, error: ServiceError) -> str:
     return (
-        f"Service role {role} does not allow AWS CodeBuild to create {what} for build "
-        f"{build}. Error message: {error.message}"
+        f"Service role {role} does not allow AWS CodeBuild to create {what} for build {build}. "
+        f"Error message: {error.message}"
     )
