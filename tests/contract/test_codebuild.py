@@ -71,7 +71,7 @@ def test_projects(cloud: Daemon) -> None:
         ({"artifacts": {"type": "S3"}}, "location must be given"),
         ({"environment": {"type": "WINDOWS_CONTAINER"}}, "does not offer codebuild environment type"),
         ({"environment": {"computeType": "BUILD_LAMBDA_1GB"}}, "does not offer codebuild compute type"),
-        ({"cache": {"type": "S3", "location": "b/c"}}, "does not offer codebuild cache type S3"),
+        ({"cache": {"type": "S3"}}, "location must be given for cache type S3"),
         ({"vpcConfig": {"vpcId": "vpc-1"}}, "does not offer codebuild:CreateProject vpcConfig"),
     ],
 )

@@ -27,9 +27,7 @@ COVERAGE = Coverage(
         LeftOut(
             "it is not built yet",
             "BatchGetBuildBatches DeleteBuildBatch ListBuildBatches ListBuildBatchesForProject RetryBuildBatch "
-            "StartBuildBatch StopBuildBatch BatchGetReportGroups BatchGetReports CreateReportGroup DeleteReport "
-            "DeleteReportGroup DescribeCodeCoverages DescribeTestCases GetReportGroupTrend ListReportGroups "
-            "ListReports ListReportsForReportGroup UpdateReportGroup InvalidateProjectCache "
+            "StartBuildBatch StopBuildBatch "
             "ListCuratedEnvironmentImages",
             concerns=True,
         ),

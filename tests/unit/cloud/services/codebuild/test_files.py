@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.cloud.services.codebuild.reconciler.files import NothingFoundError, Tree
+from tidegate.cloud.services.codebuild.files import NothingFoundError, Tree
 
 PLACES = ["a.txt", "b.xml", ".hidden", "x/a.txt", "x/y/a.txt", "x/y/z/b.xml", "xy/b[1].txt"]
 

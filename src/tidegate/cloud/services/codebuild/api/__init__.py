@@ -2,5 +2,7 @@
 
 from tidegate.cloud.services.codebuild.api.builds import BuildsApi
 from tidegate.cloud.services.codebuild.api.projects import ProjectsApi
+from tidegate.cloud.services.codebuild.api.report_groups import ReportGroupsApi
+from tidegate.cloud.services.codebuild.api.reports import ReportsApi
 
-__all__ = ["BuildsApi", "ProjectsApi"]
+__all__ = ["BuildsApi", "ProjectsApi", "ReportGroupsApi", "ReportsApi"]

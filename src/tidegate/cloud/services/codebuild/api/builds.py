@@ -161,6 +161,7 @@ class BuildsApi:
         record["builds"] += 1
         built = self._record(context, project, request, identity, record["builds"])
         built["build"]["startTime"] = now
+        built["cache_generation"] = record.get("cache_generation", 0)
         begin_phase(built["build"], "SUBMITTED", now)
         end_phase(built["build"], "SUCCEEDED", now)
         begin_phase(built["build"], "QUEUED", now)

@@ -7,7 +7,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -25,26 +25,38 @@ class ArchiveError(Exception):
     """An archive that cannot be unpacked; the message says why."""
 
 
-def unpack(archive: Path, folder: Path, *, left_free: int = LEFT_FREE) -> None:
-    """Unpack a zip below a folder, as long as some of the disk is left; raise `ArchiveError`. Blocks."""
+def unpack(archive: Path, folder: Path, *, only: Sequence[str] = (), left_free: int = LEFT_FREE) -> None:
+    """Unpack a zip below a folder, as long as some of the disk is left; raise `ArchiveError`. Blocks.
+
+    `only` are the folders at its top that are unpacked, where not all are. What is in the folder already is replaced,
+    and no link in it is followed out of it.
+    """
+    known: set[Path] = set()
     links: list[tuple[Path, str]] = []
     try:
         _check_directory(archive)
         with zipfile.ZipFile(archive) as source:
             for each in source.infolist():
-                place = folder / inside(each.filename)
+                path = inside(each.filename)
+                if only and path.parts[0] not in only:
+                    continue
+                place = folder / path
                 mode = each.external_attr >> 16
                 if each.is_dir():
-                    place.mkdir(parents=True, exist_ok=True)
+                    _make_folder(place, folder, known)
                 elif stat.S_ISLNK(mode):
                     links.append((place, _link(source, each)))
                 else:
-                    place.parent.mkdir(parents=True, exist_ok=True)
+                    _make_folder(place.parent, folder, known)
+                    if place.is_symlink():
+                        place.unlink()
                     with source.open(each) as content, place.open("wb") as file:
                         _copy(content, file, folder, left_free)
                     place.chmod(stat.S_IMODE(mode) & 0o777 | 0o600 if mode else 0o644)
         for place, target in links:  # last, so that no file is written through one
-            _make_link(place, target, folder)
+            _make_folder(place.parent, folder, set())
+            place.unlink(missing_ok=True)
+            place.symlink_to(target)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise ArchiveError(f"zip: {error}") from None
 
@@ -80,12 +92,14 @@ def _link(source: zipfile.ZipFile, member: zipfile.ZipInfo) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
-def _make_link(place: Path, target: str, folder: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if not place.parent.resolve().is_relative_to(folder.resolve()):  # by a link that was made before
-        raise ArchiveError(f"zip: {place.relative_to(folder)} leads outside of the archive")
-    place.unlink(missing_ok=True)
-    place.symlink_to(target)
+def _make_folder(place: Path, folder: Path, known: set[Path]) -> None:
+    """Make a folder that is below another by whatever links are on the way; `known` are those that are."""
+    if place in known:
+        return
+    if not place.resolve().is_relative_to(folder.resolve()):
+        raise ArchiveError(f"{place.relative_to(folder)} leads outside of the archive")
+    place.mkdir(parents=True, exist_ok=True)
+    known.add(place)
 
 
 def _check_directory(archive: Path) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Caller, FileSlice
 from tidegate.cloud.services.codebuild.buildspec import Artifact
+from tidegate.cloud.services.codebuild.files import NothingFoundError, Say, Tree
 from tidegate.cloud.services.codebuild.reconciler.archive import pack
-from tidegate.cloud.services.codebuild.reconciler.files import NothingFoundError, Say, Tree
 
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
@@ -56,22 +56,43 @@ async def upload(
         parts += [prefix.strip("/"), build["id"].rpartition(":")[2]]
     parts.append("" if name == "/" else name.strip("/"))
     key = "/".join(part for part in parts if part)
-    bucket, sealed = place["location"], sealing(place, build["encryptionKey"])
-    shown: t.BuildArtifactsTypeDef = {"location": f"arn:aws:s3:::{bucket}/{key}"}
+    shown: t.BuildArtifactsTypeDef = {"location": f"arn:aws:s3:::{place['location']}/{key}"}
     if "artifactIdentifier" in place:
         shown["artifactIdentifier"] = place["artifactIdentifier"]
-    if place.get("packaging") == "ZIP" or place["type"] == "CODEPIPELINE":
-        archive = scratch / f"artifact-{place.get('artifactIdentifier', 'primary')}.zip"
-        await asyncio.to_thread(pack, archive, members, keep_links=artifact.keep_links)
-        sha256, md5 = await asyncio.to_thread(_digests, archive)
-        await _put(caller, bucket, key, archive, (sha256, md5), build["arn"], sealed)
-        shown["sha256sum"], shown["md5sum"] = sha256, md5
-        archive.unlink()
-    else:
+    archived = place.get("packaging") == "ZIP" or place["type"] == "CODEPIPELINE"
+    where = {**place, "packaging": "ZIP" if archived else "NONE"}
+    digests = await put_files(caller, where, key, members, build, scratch, keep_links=artifact.keep_links)
+    if digests is not None:
+        shown["sha256sum"], shown["md5sum"] = digests
+    return shown
+
+
+async def put_files(
+    caller: Caller,
+    place: Mapping[str, Any],
+    key: str,
+    members: list[tuple[Path, str]],
+    build: t.BuildTypeDef,
+    scratch: Path,
+    *,
+    keep_links: bool = False,
+) -> tuple[str, str] | None:
+    """Put files into a bucket, as one archive of that key or each below it; return the archive's SHA-256 and MD5.
+
+    `place` has the `location` (a bucket), `packaging` and how it is encrypted.
+    """
+    bucket, sealed = place["location"], sealing(place, place.get("encryptionKey") or build["encryptionKey"])
+    if place.get("packaging") != "ZIP":
         for path, member in members:
             digests = await asyncio.to_thread(_digests, path)
             await _put(caller, bucket, f"{key}/{member}" if key else member, path, digests, build["arn"], sealed)
-    return shown
+        return None
+    archive = scratch / f"artifact-{place.get('artifactIdentifier', 'primary')}.zip"
+    await asyncio.to_thread(pack, archive, members, keep_links=keep_links)
+    digests = await asyncio.to_thread(_digests, archive)
+    await _put(caller, bucket, key, archive, digests, build["arn"], sealed)
+    archive.unlink()
+    return digests
 
 
 def sealing(place: Mapping[str, Any], key: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tidegate.cloud.planes.shell.warm import WarmProgram
+from tidegate.cloud.services.codebuild import hash_files
 from tidegate.cloud.services.codebuild.reconciler.container import BuildContainer
 
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/homebrew/bin")
@@ -35,8 +36,9 @@ class BuildHost:
     """Makes the folders and the variables that a build has of its own."""
 
     def __init__(self, root: Path, engine: str | None) -> None:
-        """`root` is below the data folder; `engine` is the container engine's address, None for the usual one."""
+        """`root` is below the data folder, the caches beside it; `engine` is the container engine's address."""
         self.root = root
+        self.caches = root.with_name("build-caches")
         self._engine = engine
         self.user = pwd.getpwuid(os.getuid()).pw_name
         aws = Path(sys.prefix) / "bin" / "aws"
@@ -55,6 +57,9 @@ class BuildHost:
             aws = folder / "bin" / "aws"
             aws.write_text(self._aws.start())
             aws.chmod(0o755)
+        hashing = folder / "bin" / "codebuild-hash-files"
+        hashing.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m {hash_files.__name__} "$@"\n')
+        hashing.chmod(0o755)
         docker = shutil.which("docker")
         if docker is not None and privileged:
             (folder / "bin" / "docker").symlink_to(docker)

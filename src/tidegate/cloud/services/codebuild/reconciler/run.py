@@ -24,6 +24,7 @@ from tidegate.cloud.services.codebuild.model import (
     end_phase,
 )
 from tidegate.cloud.services.codebuild.plan import COMMAND_PHASES, after, exportable, outcome
+from tidegate.cloud.services.codebuild.reconciler.cache import BuildCache, place_of
 from tidegate.cloud.services.codebuild.reconciler.commands import Commands
 from tidegate.cloud.services.codebuild.reconciler.container import ContainerError
 from tidegate.cloud.services.codebuild.reconciler.environment import Environment
@@ -31,6 +32,7 @@ from tidegate.cloud.services.codebuild.reconciler.failure import FULL, PhaseErro
 from tidegate.cloud.services.codebuild.reconciler.host import BuildHost
 from tidegate.cloud.services.codebuild.reconciler.log import BuildLog
 from tidegate.cloud.services.codebuild.reconciler.log_copy import log_copy
+from tidegate.cloud.services.codebuild.reconciler.report import Reports
 from tidegate.cloud.services.codebuild.reconciler.secrets import SecretError, retrieved
 from tidegate.cloud.services.codebuild.reconciler.source import Origins, SourceError, Sources
 from tidegate.cloud.services.codebuild.reconciler.specification import describe, read
@@ -74,6 +76,7 @@ class BuildRun:
         self._here: Environment | None = None
         self._spec: Buildspec | None = None
         self._commands: Commands | None = None
+        self._cache: BuildCache | None = None
         self._secret: frozenset[str] = frozenset()
         self._folder = host.folder(self._uuid)
 
@@ -282,6 +285,13 @@ class BuildRun:
         self._spec, self._commands = spec, Commands(here, spec, self._renew)
         await self._commands.prepare()
         describe(spec, here.source, here.log)
+        namespace = f"{build['projectName']}-{self._record().get('cache_generation', 0)}"
+        place = place_of(build.get("cache"), session, self._host.caches, self._region, namespace)
+        if place is not None:
+            self._cache = BuildCache(here, self._commands, spec.cache, place)
+            await self._cache.restore()
+        elif spec.cache.paths:
+            here.log.say("The project has no cache for the cache paths of the buildspec")
 
     async def _fetch(
         self, here: Environment, sources: Sources, source: t.ProjectSourceTypeDef, version: str, name: str
@@ -320,7 +330,11 @@ class BuildRun:
         assert self._spec is not None
         assert self._session is not None
         uploads = Uploads(self._key, self._model, self._here, self._commands, self._spec)
-        await uploads.artifacts(record, self._session)
+        makers = Reports(self._model, self._calls, self._clock, self._session, self._here, self._commands)
+        await uploads.all(record, self._session, makers.make)
+        statuses = [each.get("phaseStatus", "") for each in self._record()["build"]["phases"]]
+        if self._cache is not None and outcome(statuses) == "SUCCEEDED":
+            await self._cache.save()
 
     async def _export(self) -> None:
         """Keep the values that exported variables have in the end."""

@@ -124,7 +124,7 @@ class Sources:
                 return ""
             archive = self._scratch / f"{folder.name}.zip"
             answer = await self._caller("s3", "get_object", Bucket=bucket, Key=key, **given)
-            await _save(answer["Body"], archive)
+            await save(answer["Body"], archive)
         except ServiceError as error:
             raise SourceError(describe(error)) from error
         except ArchiveError as error:
@@ -147,7 +147,7 @@ class Sources:
                 place = _place(folder, name)
                 _make(place.parent)
                 found = await self._caller("s3", "get_object", Bucket=bucket, Key=each["Key"])
-                await _save(found["Body"], place)
+                await save(found["Body"], place)
             if not answer.get("NextContinuationToken"):
                 return
             token = {"ContinuationToken": answer["NextContinuationToken"]}
@@ -164,7 +164,8 @@ def _place(folder: Path, name: str) -> Path:
         raise SourceError(str(error)) from None
 
 
-async def _save(body: object, path: Path) -> None:
+async def save(body: object, path: Path) -> None:
+    """Write a payload into a file, as long as some of the disk is left; raise `ArchiveError`."""
     with path.open("wb") as file:
         if isinstance(body, bytes):
             file.write(body)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidegate.cloud.call import Caller
 from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.services.codebuild.buildspec import Artifact, Buildspec
+from tidegate.cloud.services.codebuild.buildspec import Artifact, Buildspec, ReportFiles
+from tidegate.cloud.services.codebuild.files import NothingFoundError, Tree
 from tidegate.cloud.services.codebuild.model import BuildRecord, CodeBuildModel
 from tidegate.cloud.services.codebuild.reconciler.artifacts import describe, find, upload
 from tidegate.cloud.services.codebuild.reconciler.commands import Commands
 from tidegate.cloud.services.codebuild.reconciler.environment import Environment
 from tidegate.cloud.services.codebuild.reconciler.failure import PhaseError, describe_os
-from tidegate.cloud.services.codebuild.reconciler.files import NothingFoundError, Tree
 from tidegate.cloud.store import Key
 
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
+
+
+MakeReport = Callable[["t.BuildTypeDef", ReportFiles], Awaitable[str | None]]
 
 
 class Uploads:
@@ -33,7 +37,22 @@ class Uploads:
         self._commands = commands
         self._spec = spec
 
-    async def artifacts(self, record: BuildRecord, caller: Caller) -> None:
+    async def all(self, record: BuildRecord, caller: Caller, make: MakeReport) -> None:
+        """Upload the artifacts, then have the reports made, whatever came of the artifacts; raise `PhaseError`."""
+        try:
+            await self._artifacts(record, caller)
+        finally:
+            faults = [
+                f"[{wanted.group}: [{fault}]]"
+                for wanted in self._spec.reports
+                if (fault := await make(record["build"], wanted)) is not None
+            ]
+            for fault in faults:
+                self._environment.log.say(f"Error processing report: {fault}")
+        if faults:
+            raise PhaseError("CLIENT_ERROR", f"Error in UPLOAD_ARTIFACTS phase: {' '.join(faults)}")
+
+    async def _artifacts(self, record: BuildRecord, caller: Caller) -> None:
         """Upload the artifacts and write into the build where they are; raise `PhaseError`."""
         shown: list[t.BuildArtifactsTypeDef] = []
         primary: t.BuildArtifactsTypeDef | None = None
