@@ -61,6 +61,13 @@ def test_projects(cloud: Daemon) -> None:
     assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
+def test_curated_images(cloud: Daemon) -> None:
+    platforms = cloud.client("codebuild").list_curated_environment_images()["platforms"]
+    names = [image["name"] for each in platforms for by in each["languages"] for image in by["images"]]
+    assert "aws/codebuild/standard:7.0" in names
+    assert all(name.startswith("aws/codebuild/") for name in names)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -121,5 +121,5 @@ cache: {paths: ['/opt/kept/**/*', 'deps/*']}
     project(cloud, text, cache=LOCAL, environment={"image": "tidegate/python:3.11"})
     assert "one" not in log_of(cloud, build(cloud)).partition("Running command")[2].replace("touch /opt/kept/one", "")
     log = log_of(cloud, build(cloud))
-    assert "\none\n" in log
+    assert "\none\n" in log, log
     assert "\ntwo\n" in log

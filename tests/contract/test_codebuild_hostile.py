@@ -6,6 +6,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.builds import build, build_of, context_of, finished, log_of, project, start, statuses
 from tests.daemon import Daemon
 from tests.waiting import wait_for
@@ -43,7 +45,7 @@ def test_a_daemon_does_not_outlive_its_build(cloud: Daemon, tmp_path: Path) -> N
 
 
 def test_folders_that_cannot_be_removed_are(cloud: Daemon) -> None:
-    deep = "for i in $(seq 40); do mkdir -p $(printf 'd/%.0s' $(seq 50)) && cd $(printf 'd/%.0s' $(seq 50)); done"
+    deep = "for i in $(seq 16); do mkdir -p $(printf 'd/%.0s' $(seq 50)) && cd $(printf 'd/%.0s' $(seq 50)); done"
     shut = "mkdir -p shut/in && touch shut/in/file && chmod 000 shut/in && chmod 500 shut"
     text = """version: 0.2
 env: {{shell: bash}}
@@ -106,6 +108,7 @@ def test_the_users_own_settings_stay_as_they_are(cloud: Daemon) -> None:
     assert [path.read_bytes() if path.exists() else None for path in watched] == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_the_reason(own_cloud: Daemon) -> None:
     """The folder of the builds is one of four megabytes, for as long as the test runs."""
     folder = own_cloud.data_dir / "builds"
@@ -122,3 +125,22 @@ def test_a_full_disk_is_the_reason(own_cloud: Daemon) -> None:
     finally:
         own_cloud.stop()
         subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.slow
+def test_a_hundred_megabytes_of_output_take_no_memory(own_cloud: Daemon) -> None:
+    """The daemon's greatest size grows by less than what was printed; the log says where it is cut."""
+    project(own_cloud, phase("true"))
+    build(own_cloud)
+    before = greatest_size(own_cloud)
+    lines = "yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -c 104857600"
+    done = build(own_cloud, buildspecOverride=phase(lines, "head -c 20000000 /dev/zero | tr '\\0' x"))
+    assert done["buildStatus"] == "SUCCEEDED"
+    assert greatest_size(own_cloud) - before < 64 << 20
+
+
+def greatest_size(cloud: Daemon) -> int:
+    """Return the most memory that the daemon has had, in bytes."""
+    assert cloud.process is not None
+    status = Path("/proc", str(cloud.process.pid), "status").read_text()
+    return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM"))

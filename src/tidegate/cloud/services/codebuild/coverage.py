@@ -27,8 +27,7 @@ COVERAGE = Coverage(
         LeftOut(
             "it is not built yet",
             "BatchGetBuildBatches DeleteBuildBatch ListBuildBatches ListBuildBatchesForProject RetryBuildBatch "
-            "StartBuildBatch StopBuildBatch "
-            "ListCuratedEnvironmentImages",
+            "StartBuildBatch StopBuildBatch",
             concerns=True,
         ),
     ),

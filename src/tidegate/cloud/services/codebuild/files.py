@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 Say = Callable[[str], None]
 
+_SHOWN = 1000  # characters of a path in the log
 _SIGNS = re.compile(r"[*?\[]")
 
 
@@ -85,22 +86,22 @@ class Tree:
         if not start.is_dir() or not self._holds(start):
             return
         wanted = _compiled(pattern)
-        waiting = [start]
+        waiting = [(str(start), "".join(f"{part}/" for part in plain))]
         while waiting:
+            folder, relative = waiting.pop()
             folders = []
-            for entry in self._entries(waiting.pop()):
-                path = Path(entry.path)
-                if wanted.fullmatch(path.relative_to(base).as_posix()):
-                    yield path
+            for entry in self._entries(folder):
+                if wanted.fullmatch(relative + entry.name):
+                    yield Path(entry.path)
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(path)
+                    folders.append((entry.path, f"{relative}{entry.name}/"))
             waiting += reversed(folders)
 
-    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             return sorted(os.scandir(folder), key=lambda each: each.name)
-        except PermissionError:
-            self._say(f"Skipping {folder}: it cannot be read")
+        except OSError as error:
+            self._say(f"Skipping {folder[:_SHOWN]}: {error.strerror}")
             return []
 
     def _holds(self, path: Path) -> bool:

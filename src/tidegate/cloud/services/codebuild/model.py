@@ -10,7 +10,6 @@ from tidegate.cloud.store import Collection, Key, Store
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
 
-IMAGES = "aws/codebuild/"  # CodeBuild's own images: what they begin with
 MOST_RUNNING = 20  # builds of the account at once; more wait in the queue
 
 

@@ -29,8 +29,8 @@ from tidegate.cloud.services.codebuild.reconciler.source import save
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
 
-_KEPT = ("src", "home", "container")
-_TAR = "container/files.tar"
+_KEPT = ("src", "home", "of-container")
+_TAR = "of-container/files.tar"
 _ROOT = "/root/"
 _EVERYTHING = ("", "*", "**", "**/*")
 
@@ -66,7 +66,7 @@ class BuildCache:
             say(f"Unable to restore the cache: {_told(error)}")
         finally:
             archive.unlink(missing_ok=True)
-            shutil.rmtree(here.folder / "container", ignore_errors=True)
+            shutil.rmtree(here.folder / "of-container", ignore_errors=True)
 
     async def save(self) -> None:
         """Keep what the specification names."""

@@ -15,8 +15,8 @@ from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError, StateError
 from tidegate.cloud.planes.shell.shell import Shell, erase
 from tidegate.cloud.services.codebuild.buildspec import Buildspec, BuildspecError, parse
+from tidegate.cloud.services.codebuild.images import IMAGES
 from tidegate.cloud.services.codebuild.model import (
-    IMAGES,
     BuildRecord,
     CodeBuildModel,
     begin_phase,
