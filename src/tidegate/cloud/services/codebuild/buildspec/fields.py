@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-_KEPT = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:null")
+from tidegate.cloud.documents import from_yaml
+
 _YES, _NO = ("yes", "true", "on"), ("no", "false", "off", "")
 
 
@@ -18,24 +19,15 @@ class BuildspecError(Exception):
     """A buildspec that cannot be used; the message is the phase context's, under YAML_FILE_ERROR."""
 
 
-class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers = {  # noqa: RUF012 - as the library declares it
-        sign: [(tag, pattern) for tag, pattern in resolvers if tag in _KEPT]
-        for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
 def load(text: str) -> Any:
     """Return a document's nodes: mappings, lists, texts, None; raise `BuildspecError`."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+        return from_yaml(text, as_written=True)
     except yaml.MarkedYAMLError as error:
         line = f" at line {error.problem_mark.line + 1}" if error.problem_mark is not None else ""
         raise BuildspecError(f"{error.problem or error.context}{line}") from None
     except yaml.YAMLError as error:
         raise BuildspecError(str(error)) from None
-    except RecursionError:
-        raise BuildspecError("the buildspec is nested too deeply") from None
     except (ValueError, TypeError) as error:  # an explicit tag that its value is none of; a key that is a list
         raise BuildspecError(f"the buildspec cannot be read: {error}") from None
 
