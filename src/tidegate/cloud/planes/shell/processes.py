@@ -24,11 +24,12 @@ _STEP = 0.02
 
 
 def record(folder: Path, pid: int) -> None:
-    """Note a process that was just started for a folder, with what tells it from a later one of the same id."""
-    born = _born(pid)
-    if born is not None:
-        with (folder / _RECORD).open("a") as file:
-            file.write(f"{pid} {born}\n")
+    """Note a process that was just started for a folder, with what tells it from a later one of the same id.
+
+    It may have ended meanwhile: its session lives on with what it left in the background.
+    """
+    with (folder / _RECORD).open("a") as file:
+        file.write(f"{pid} {_born(pid) or ''}\n")
 
 
 def end_all(folder: Path, *, grace: float = _GRACE) -> bool:
