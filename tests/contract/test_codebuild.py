@@ -61,6 +61,13 @@ def test_projects(cloud: Daemon) -> None:
     assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
+def test_curated_images(cloud: Daemon) -> None:
+    platforms = cloud.client("codebuild").list_curated_environment_images()["platforms"]
+    names = [image["name"] for each in platforms for by in each["languages"] for image in by["images"]]
+    assert "aws/codebuild/standard:7.0" in names
+    assert all(name.startswith("aws/codebuild/") for name in names)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -71,7 +78,7 @@ def test_projects(cloud: Daemon) -> None:
         ({"artifacts": {"type": "S3"}}, "location must be given"),
         ({"environment": {"type": "WINDOWS_CONTAINER"}}, "does not offer codebuild environment type"),
         ({"environment": {"computeType": "BUILD_LAMBDA_1GB"}}, "does not offer codebuild compute type"),
-        ({"cache": {"type": "S3", "location": "b/c"}}, "does not offer codebuild cache type S3"),
+        ({"cache": {"type": "S3"}}, "location must be given for cache type S3"),
         ({"vpcConfig": {"vpcId": "vpc-1"}}, "does not offer codebuild:CreateProject vpcConfig"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+_KEPT = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:null")
 _MOST_NODES = 100_000  # of a YAML document, once its aliases stand for what they name
 
 
@@ -18,10 +19,13 @@ def from_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def from_yaml(text: str) -> Any:
-    """Return what YAML text says; `yaml.YAMLError` for what is none, is nested too deeply, or grows too large."""
+def from_yaml(text: str, *, as_written: bool = False) -> Any:
+    """Return what YAML text says; `yaml.YAMLError` for what is none, is nested too deeply, or grows too large.
+
+    `as_written`: scalars are texts (`3.10` is no number, `0755` no octal one), but for null.
+    """
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, _TextLoader if as_written else _Loader)  # noqa: S506 - a SafeLoader
     except RecursionError:
         raise yaml.YAMLError("it is nested too deeply") from None
 
@@ -38,6 +42,13 @@ class _Loader(yaml.SafeLoader):
         if self._nodes > _MOST_NODES:
             raise yaml.YAMLError("its aliases make it too large")
         return node
+
+
+class _TextLoader(_Loader):
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as the library declares it
+        sign: [(tag, pattern) for tag, pattern in resolvers if tag in _KEPT]
+        for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def _size(node: Any, known: dict[int, int]) -> int:

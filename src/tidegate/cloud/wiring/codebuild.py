@@ -7,7 +7,7 @@ from pathlib import Path
 from tidegate.cloud.mirrors import FOLDER
 from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.planes.shell.shell import remove_all
-from tidegate.cloud.services.codebuild.api import BuildsApi, ProjectsApi
+from tidegate.cloud.services.codebuild.api import BuildsApi, ImagesApi, ProjectsApi, ReportGroupsApi, ReportsApi
 from tidegate.cloud.services.codebuild.coverage import COVERAGE
 from tidegate.cloud.services.codebuild.model import CodeBuildModel
 from tidegate.cloud.services.codebuild.reconciler import BuildHost, Builds
@@ -25,6 +25,9 @@ def add_codebuild(parts: Parts) -> None:
         "codebuild",
         ProjectsApi(model, parts.calls, parts.clock),
         BuildsApi(model, parts.calls, parts.clock),
+        ReportGroupsApi(model, parts.clock),
+        ReportsApi(model, parts.clock),
+        ImagesApi(),
         coverage=COVERAGE,
     )
     endpoint = f"http://{parts.endpoint}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -110,10 +110,20 @@ def _end(folder: Path) -> bool:
     return ran
 
 
+def erase(folder: Path) -> None:
+    """Remove a folder, whatever a command made of it: read-only folders, a thousand of them in each other. Blocks."""
+    if folder.is_symlink() or not folder.exists():
+        return
+    for arguments in (["rm", "-rf"], ["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        subprocess.run([*arguments, "--", str(folder)], capture_output=True, check=False, cwd="/")
+        if not folder.exists():
+            return
+
+
 def remove(folder: Path) -> bool:
     """End what runs for a folder and remove it; return whether anything still ran. Blocks."""
     ran = _end(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    erase(folder)
     return ran
 
 
@@ -122,4 +132,4 @@ def remove_all(root: Path) -> None:
     if root.exists():
         for folder in root.iterdir():
             remove(folder)
-        shutil.rmtree(root, ignore_errors=True)
+        erase(root)

@@ -27,10 +27,7 @@ COVERAGE = Coverage(
         LeftOut(
             "it is not built yet",
             "BatchGetBuildBatches DeleteBuildBatch ListBuildBatches ListBuildBatchesForProject RetryBuildBatch "
-            "StartBuildBatch StopBuildBatch BatchGetReportGroups BatchGetReports CreateReportGroup DeleteReport "
-            "DeleteReportGroup DescribeCodeCoverages DescribeTestCases GetReportGroupTrend ListReportGroups "
-            "ListReports ListReportsForReportGroup UpdateReportGroup InvalidateProjectCache "
-            "ListCuratedEnvironmentImages",
+            "StartBuildBatch StopBuildBatch",
             concerns=True,
         ),
     ),

@@ -1,16 +1,15 @@
-"""CodeBuild's records: projects and builds, `codebuild.build` by (region, build id)."""
+"""CodeBuild's records: projects, builds, report groups and reports; `codebuild.build` by (region, build id)."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from tidegate.cloud.store import Collection, Key, Store
 
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
 
-IMAGES = "aws/codebuild/"  # CodeBuild's own images: what they begin with
 CODEPIPELINE = "codepipeline.amazonaws.com"
 # what the builds begin with that CodePipeline runs for its own actions: no project of the account has a slash
 MANAGED = "codepipeline/"
@@ -22,6 +21,7 @@ class ProjectRecord(TypedDict):
 
     project: t.ProjectTypeDef
     builds: int
+    cache_generation: NotRequired[int]  # grows when its cache is invalidated
 
 
 class BuildRecord(TypedDict):
@@ -37,6 +37,14 @@ class BuildRecord(TypedDict):
     stop: bool  # somebody asked for it to be stopped
     starts: int  # how often it was begun: more than once after a kill
     announced: str | None  # the status that EventBridge has heard of
+    cache_generation: NotRequired[int]  # of the project, when the build was started
+
+
+class ReportRecord(TypedDict):
+    """A report as AWS shows it. What is in it is in records of its own."""
+
+    report: t.ReportTypeDef
+    order: int  # grows with every report of the region
 
 
 class CounterRecord(TypedDict):
@@ -46,13 +54,17 @@ class CounterRecord(TypedDict):
 
 
 class CodeBuildModel:
-    """Projects by region and name, builds by region and id."""
+    """Projects and report groups by region and name, builds and reports by region and id."""
 
     def __init__(self, store: Store, account: str) -> None:
         self.account = account
         self.store = store
         self.projects = Collection[ProjectRecord](store, "codebuild.project")
         self.builds = Collection[BuildRecord](store, "codebuild.build")
+        self.report_groups = Collection["t.ReportGroupTypeDef"](store, "codebuild.reportgroup")  # by region, name
+        self.reports = Collection[ReportRecord](store, "codebuild.report")  # by region, `GROUP:UUID`
+        self.cases = Collection["t.TestCaseTypeDef"](store, "codebuild.testcase")  # by region, report, number
+        self.coverages = Collection["t.CodeCoverageTypeDef"](store, "codebuild.coverage")  # the same
         self._counters = Collection[CounterRecord](store, "codebuild.counter")
 
     def project_arn(self, region: str, name: str) -> str:
@@ -66,6 +78,28 @@ class CodeBuildModel:
     def build_arn(self, region: str, identity: str) -> str:
         """Return a build's ARN."""
         return f"arn:aws:codebuild:{region}:{self.account}:build/{identity}"
+
+    def report_group_arn(self, region: str, name: str) -> str:
+        """Return a report group's ARN."""
+        return f"arn:aws:codebuild:{region}:{self.account}:report-group/{name}"
+
+    def report_arn(self, region: str, identity: str) -> str:
+        """Return a report's ARN; its identity is `GROUP:UUID`."""
+        return f"arn:aws:codebuild:{region}:{self.account}:report/{identity}"
+
+    def reports_of(self, region: str, now: datetime, group: str | None = None) -> list[ReportRecord]:
+        """Return the reports of a region, or of one of its groups, that have not expired, oldest first."""
+        starting = "" if group is None else f"{group}:"
+        found = (record for _, record in self.reports.items(region, starting=starting))
+        return sorted((each for each in found if each["report"]["expired"] > now), key=lambda each: each["order"])
+
+    def delete_report(self, region: str, identity: str) -> None:
+        """Delete a report and what is in it."""
+        with self.store.transaction():
+            for contents in (self.cases, self.coverages):
+                for key, _ in list(contents.items(region, identity)):
+                    contents.delete(*key)
+            self.reports.delete(region, identity)
 
     def next_order(self, region: str) -> int:
         """Return a number above that of every build of the region."""

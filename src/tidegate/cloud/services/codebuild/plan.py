@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html#v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tidegate.cloud.services.codebuild.buildspec import Buildspec
 
@@ -40,3 +40,13 @@ def outcome(statuses: Sequence[str]) -> str:
         if status in statuses:
             return status
     return "SUCCEEDED"
+
+
+def exportable(names: Sequence[str], secret: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return which variables a build exports and which it keeps: secrets, and what begins with AWS_.
+
+    https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.env.exported-variables
+    """
+    named = [name for name in names if name.isidentifier()]
+    kept = [name for name in named if name in secret or name.startswith("AWS_")]
+    return [name for name in named if name not in kept], kept

@@ -53,7 +53,9 @@ def repository_url(source: t.ProjectSourceTypeDef) -> str:
 
 
 def shown_version(source: t.ProjectSourceTypeDef, version: str) -> str:
-    """Return what CODEBUILD_SOURCE_VERSION says: of a pipeline's or an S3 source, where it was stored."""
+    """Return what CODEBUILD_SOURCE_VERSION says: an S3 source's version, where it or a pipeline's was stored."""
+    if source["type"] == "S3" and version:
+        return version
     if source["type"] in ("S3", "CODEPIPELINE") and source.get("location"):
         return f"arn:aws:s3:::{source['location']}"
     return version

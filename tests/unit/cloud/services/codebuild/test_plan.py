@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.cloud.services.codebuild.buildspec import Artifact, parse
+from tidegate.cloud.services.codebuild.buildspec import Artifact, Cache, ReportFiles, parse
 from tidegate.cloud.services.codebuild.plan import after, outcome
 
 PHASES = ["PROVISIONING", "DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD", "UPLOAD_ARTIFACTS"]
@@ -77,4 +77,5 @@ cache:
     assert (spec.phases["build"].final, spec.phases["build"].on_failure) == (("last",), "ABORT")
     assert spec.artifacts == Artifact(("imagedefinitions.json",), "build-$(date +%Y)", discard_paths=True)
     assert spec.secondary_artifacts["Other"].base == "dist"
-    assert spec.reports == ["unit"]
+    assert spec.reports == (ReportFiles("unit", ("*.xml",), "JUNITXML"),)
+    assert spec.cache == Cache(("/root/.cache/**/*",))

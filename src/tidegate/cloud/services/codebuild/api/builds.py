@@ -169,6 +169,7 @@ class BuildsApi:
         record["builds"] += 1
         built = self._record(context, project, request, identity, record["builds"])
         built["build"]["startTime"] = now
+        built["cache_generation"] = record.get("cache_generation", 0)
         begin_phase(built["build"], "SUBMITTED", now)
         end_phase(built["build"], "SUCCEEDED", now)
         begin_phase(built["build"], "QUEUED", now)
@@ -247,14 +248,21 @@ class BuildsApi:
 
     def _logs(self, context: Context, project: str, identity: str, logs: t.LogsConfigTypeDef) -> t.LogsLocationTypeDef:
         enabled: t.CloudWatchLogsConfigTypeDef = {"status": "ENABLED"}
-        config = logs.get("cloudWatchLogs", enabled)
-        if config["status"] == "DISABLED":
-            return {"cloudWatchLogs": config}
-        group, stream = config.get("groupName") or f"/aws/codebuild/{project}", identity.rpartition(":")[2]
-        if config.get("streamName"):
-            stream = f"{config['streamName']}/{stream}"
-        arn = f"arn:aws:logs:{context.region}:{self.model.account}:log-group:{group}:log-stream:{stream}"
-        return {"groupName": group, "streamName": stream, "cloudWatchLogsArn": arn, "cloudWatchLogs": config}
+        config, own = logs.get("cloudWatchLogs", enabled), identity.rpartition(":")[2]
+        shown: t.LogsLocationTypeDef = {"cloudWatchLogs": config}
+        if config["status"] == "ENABLED":
+            group, stream = config.get("groupName") or f"/aws/codebuild/{project}", own
+            if config.get("streamName"):
+                stream = f"{config['streamName']}/{stream}"
+            arn = f"arn:aws:logs:{context.region}:{self.model.account}:log-group:{group}:log-stream:{stream}"
+            shown |= {"groupName": group, "streamName": stream, "cloudWatchLogsArn": arn}
+        copy = logs.get("s3Logs")
+        if copy is not None:
+            shown["s3Logs"] = copy
+        if copy is not None and copy["status"] == "ENABLED":
+            place = copy.get("location", "").removeprefix("arn:aws:s3:::").strip("/")
+            shown["s3LogsArn"] = f"arn:aws:s3:::{place}/{own}.gz"
+        return shown
 
     def _known(self, context: Context, project: str, request: Any) -> t.BuildTypeDef | None:
         """Return the build that the same request, told by its token, has started already."""

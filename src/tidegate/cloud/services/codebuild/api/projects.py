@@ -20,7 +20,7 @@ from tidegate.cloud.services.codebuild.api.shared import (
     named_project_arn,
     project_name,
 )
-from tidegate.cloud.services.codebuild.model import CodeBuildModel
+from tidegate.cloud.services.codebuild.model import CodeBuildModel, ProjectRecord
 
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
@@ -145,6 +145,20 @@ class ProjectsApi:
     async def delete_project(self, context: Context, request: t.DeleteProjectInputTypeDef) -> Mapping[str, Any]:
         """Delete a project; its builds stay. One that does not exist is no error."""
         self.model.projects.delete(context.region, project_name(request["name"]))
+        return {}
+
+    @operation(resource=named_project_arn)
+    async def invalidate_project_cache(
+        self, context: Context, request: t.InvalidateProjectCacheInputTypeDef
+    ) -> Mapping[str, Any]:
+        """Have a project's builds begin with no cache; what they share by a namespace stays."""
+        name = project_name(request["projectName"])
+
+        def invalidate(each: ProjectRecord) -> None:
+            each["cache_generation"] = each.get("cache_generation", 0) + 1
+
+        if self.model.projects.update((context.region, name), invalidate) is None:
+            raise _missing(self.model.project_arn(context.region, name))
         return {}
 
     def _changed(self, context: Context, project: t.ProjectTypeDef, request: Any) -> t.ProjectTypeDef:

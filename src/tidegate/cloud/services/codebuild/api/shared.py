@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _HOSTED = {"GITHUB": HOSTS["GitHub"], "GITLAB": HOSTS["GitLab"], "BITBUCKET": HOSTS["Bitbucket"]}
 _SOURCES = frozenset({"CODECOMMIT", "CODEPIPELINE", "S3", "NO_SOURCE", *_HOSTED})
 _CONNECTION = re.compile(r"^arn:aws(-[\w]+)*:(codeconnections|codestar-connections):[\w-]+:\d{12}:connection/[\w-]+$")
+_NAMESPACE = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*)?")
 _ENVIRONMENTS = frozenset({"LINUX_CONTAINER", "ARM_CONTAINER"})
 
 
@@ -76,19 +77,22 @@ def check_environment(environment: t.ProjectEnvironmentOutputTypeDef) -> None:
 
 
 def check_cache(cache: t.ProjectCacheOutputTypeDef | None) -> None:
-    """Raise for a cache that is not kept here; the container engine keeps its layers by itself."""
+    """Raise for a cache that has no place. The container engine keeps its layers, and git its objects, by itself."""
     if cache is None or cache["type"] == "NO_CACHE":
         return
-    if cache["type"] == "S3":
-        raise not_offered("codebuild cache type S3")
-    if "LOCAL_CUSTOM_CACHE" in cache.get("modes", []):
-        raise not_offered("codebuild cache mode LOCAL_CUSTOM_CACHE")
+    if cache["type"] == "S3" and not cache.get("location", "").removeprefix("arn:aws:s3:::").strip("/"):
+        raise invalid("Invalid cache: location must be given for cache type S3, as bucket/prefix")
+    if cache["type"] == "LOCAL" and not cache.get("modes"):
+        raise invalid("Invalid cache: modes must be given for cache type LOCAL")
+    if not _NAMESPACE.fullmatch(cache.get("cacheNamespace", "")):
+        raise invalid("Invalid cache: cacheNamespace has letters, digits, hyphens, underscores and dots")
 
 
 def check_logs(logs: t.LogsConfigTypeDef | None) -> None:
-    """Raise for logs that go to S3."""
-    if logs is not None and logs.get("s3Logs", {}).get("status") == "ENABLED":
-        raise not_offered("codebuild logsConfig s3Logs")
+    """Raise for logs that go to S3, but not where."""
+    copy = (logs or {}).get("s3Logs", {})
+    if copy.get("status") == "ENABLED" and not copy.get("location", "").removeprefix("arn:aws:s3:::").strip("/"):
+        raise invalid("Invalid logs config: location must be given for S3 logs, as bucket/prefix")
 
 
 def project_of(identity: str) -> str:
@@ -110,3 +114,15 @@ def named_project_arn(api: Any, context: Context, request: Mapping[str, Any]) ->
     """Return the ARN that an operation on a project is authorized on."""
     name = request.get("name") or request["projectName"]
     return str(api.model.project_arn(context.region, project_name(name)))
+
+
+def report_id(arn: str) -> str:
+    """Return a report's identity, `GROUP:UUID`, from its ARN."""
+    return arn.partition(":report/")[2] if arn.startswith("arn:") else arn
+
+
+def group_name(arn: str) -> str:
+    """Return a report group's name from its name, its ARN or that of one of its reports."""
+    if ":report/" in arn:
+        return report_id(arn).partition(":")[0]
+    return arn.partition(":report-group/")[2] if arn.startswith("arn:") else arn

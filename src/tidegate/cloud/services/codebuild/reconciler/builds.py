@@ -78,7 +78,7 @@ class Builds:
         return again
 
     def reset(self) -> None:
-        """End every build at once and forget it."""
+        """End every build at once and forget it, and what they cached."""
         for run, task in self._runs.values():
             run.abandon()
             task.cancel()
@@ -87,6 +87,7 @@ class Builds:
         gone = self._host.root.with_name(f"{self._host.root.name}.gone")
         with contextlib.suppress(OSError):
             self._host.root.rename(gone)
+            self._host.caches.rename(gone / "caches")
         threading.Thread(target=remove_all, args=(gone,), name="remove build folders").start()
 
     def _advance(self, key: Key, record: BuildRecord) -> float | None:

@@ -22,6 +22,7 @@ _ECR = re.compile(r"^\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?
 _SOCKET = "/var/run/docker.sock"
 _WAIT = "trap exit TERM INT; while :; do sleep 3600 & wait; done"
 _OWN = frozenset({"PATH", "HOME", "SHELL", "USER", "LOGNAME", "DOCKER_CONFIG", "DOCKER_HOST"})  # the image knows better
+_CLIENTS = ("DOCKER_", "LD_")  # what the client itself would heed
 
 Run = Callable[[Sequence[str], Mapping[str, str]], Awaitable[tuple[int, str]]]
 
@@ -45,6 +46,7 @@ class BuildContainer:
         self._label = label
         self._name = f"tidegate-build-{folder.name}"
         self._docker = shutil.which("docker") or "docker"
+        self._usual = dict(variables)
         # the client's own: never the build's settings, whatever DOCKER_HOST it is given
         own = {"PATH": variables["PATH"], "HOME": variables["HOME"], "DOCKER_CONFIG": str(folder / "engine")}
         self._client = {**own, **({"DOCKER_HOST": engine} if engine else {})}
@@ -80,13 +82,20 @@ class BuildContainer:
             raise ContainerError("CLIENT_ERROR", f"Unable to start the build container: {_last(printed)}")
 
     def command(
-        self, arguments: Sequence[str], cwd: Path, variables: Mapping[str, str]
+        self, arguments: Sequence[str], cwd: Path, variables: Mapping[str, str], user: str | None = None
     ) -> tuple[list[str], dict[str, str]]:
         """Return a command as run in the container, and the variables of the client that has it run."""
-        names = [name for name in variables if name not in _OWN]
-        passed = [part for name in names for part in ("--env", name)]
-        given = {name: variables[name] for name in names}
-        return [self._docker, "exec", "--workdir", str(cwd), *passed, self._name, *arguments], {**given, **self._client}
+        chosen = [] if user is None else ["--user", user]
+        given: dict[str, str] = {}
+        passed: list[str] = []
+        for name, value in variables.items():
+            if name not in _OWN and not name.startswith(_CLIENTS):
+                given[name] = value  # by the client's environment: no other process sees it
+                passed += ["--env", name]
+            elif name not in _OWN or value != self._usual.get(name):
+                passed += ["--env", f"{name}={value}"]
+        command = [self._docker, "exec", *chosen, "--workdir", str(cwd), *passed, self._name, *arguments]
+        return command, {**given, **self._client}
 
     async def _log_in(self, caller: Caller, registry: str) -> None:
         try:

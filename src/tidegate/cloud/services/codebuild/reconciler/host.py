@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tidegate.cloud.planes.shell.warm import WarmProgram
+from tidegate.cloud.services.codebuild import hash_files
 from tidegate.cloud.services.codebuild.reconciler.container import BuildContainer
 
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/homebrew/bin")
@@ -35,8 +36,9 @@ class BuildHost:
     """Makes the folders and the variables that a build has of its own."""
 
     def __init__(self, root: Path, engine: str | None) -> None:
-        """`root` is below the data folder; `engine` is the container engine's address, None for the usual one."""
+        """`root` is below the data folder, the caches beside it; `engine` is the container engine's address."""
         self.root = root
+        self.caches = root.with_name("build-caches")
         self._engine = engine
         self.user = pwd.getpwuid(os.getuid()).pw_name
         aws = Path(sys.prefix) / "bin" / "aws"
@@ -55,6 +57,9 @@ class BuildHost:
             aws = folder / "bin" / "aws"
             aws.write_text(self._aws.start())
             aws.chmod(0o755)
+        hashing = folder / "bin" / "codebuild-hash-files"
+        hashing.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m {hash_files.__name__} "$@"\n')
+        hashing.chmod(0o755)
         docker = shutil.which("docker")
         if docker is not None and privileged:
             (folder / "bin" / "docker").symlink_to(docker)
@@ -92,15 +97,17 @@ class BuildHost:
         return variables
 
 
-def script(shell: str, command: str, state: Path, *, keeps: bool) -> str:
+def script(shell: str, command: str, state: Path, *, keeps: bool, shared: bool = False) -> str:
     """Return the script that runs one command where the one before it left off.
 
     Every variable that a command sets is there for the next, exported or not, and so is its working directory; with
-    `keeps` false (version 0.1) each begins anew.
+    `keeps` false (version 0.1) each begins anew. `shared`: the commands have several users, who may replace each
+    other's files, but not write into them.
     """
     if not keeps:
         return f"{command}\n"
-    functions = f"declare -f >{_quoted(state / 'functions')}\n" if shell == "bash" else ""
+    cleared = f"rm -f {_quoted(state)}/variables {_quoted(state)}/functions {_quoted(state)}/folder\n" if shared else ""
+    functions = f"declare -f >{_quoted(state / 'functions')} &&\n" if shell == "bash" else ""
     source = (
         f"test ! -f {_quoted(state / 'functions')} || . {_quoted(state / 'functions')}\n" if shell == "bash" else ""
     )
@@ -109,7 +116,8 @@ def script(shell: str, command: str, state: Path, *, keeps: bool) -> str:
         f"test ! -f {_quoted(state / 'folder')} || {{ IFS= read -r CODEBUILD_FOLDER <{_quoted(state / 'folder')}"
         f'; cd "$CODEBUILD_FOLDER"; unset CODEBUILD_FOLDER; }}\n'
         f"set -a\n{command}\nCODEBUILD_LAST_EXIT=$?\n"
-        f"export -p >{_quoted(state / 'variables')}\n{functions}pwd >{_quoted(state / 'folder')}\n"
+        f"{cleared}export -p >{_quoted(state / 'variables')} &&\n{functions}pwd >{_quoted(state / 'folder')} ||\n"
+        "test $CODEBUILD_LAST_EXIT -ne 0 || CODEBUILD_LAST_EXIT=1\n"  # the disk is full
         "exit $CODEBUILD_LAST_EXIT\n"
     )
 

@@ -7,18 +7,21 @@ import codecs
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tidegate.cloud.call import Caller
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.services.codebuild.reconciler.log_copy import LogCopy
 
 _PAUSE = 0.1  # seconds from a line to its being sent, so that many go together
-_LINE_LIMIT = 128 << 10  # characters of one event
+_EVENT_LIMIT = (256 << 10) - 26  # bytes of one event, as CodeBuild cuts them
+_LINE_LIMIT = 256 << 10  # characters that are kept of a line without an end
 _BATCH = 1000
 _BATCH_SIZE = 900_000  # bytes; PutLogEvents takes 1,048,576 with 26 for each event
 _OUTPUT_LIMIT = 100 << 20  # bytes that a build may print
+_WIDEST = 4  # bytes of a character
 _TELLING = 4  # characters of a line that is hidden by itself
 _BUFFERED = 4 << 20  # characters that wait to be sent before the build has to wait for them
 _ENDS = ("\r\n", "\n", "\r")
@@ -32,8 +35,12 @@ class BuildLog:
     `held` is called when too much waits to be sent, `freed` when that is over. Without a group it only listens.
     """
 
-    def __init__(self, caller: Caller, group: str | None, stream: str, clock: Clock) -> None:
+    def __init__(
+        self, caller: Caller, group: str | None, stream: str, clock: Clock, copy: LogCopy | None = None
+    ) -> None:
+        """`copy` is the log's copy in S3."""
         self._caller = caller
+        self._s3 = copy
         self._group = group
         self._stream = stream
         self._clock = clock
@@ -70,6 +77,21 @@ class BuildLog:
             if error.code != "ResourceAlreadyExistsException":  # another build was first
                 raise
 
+    async def store(self) -> str | None:
+        """Put the copy into S3, once `run` has returned; return what went wrong."""
+        try:
+            if self._s3 is not None:
+                await self._s3.finish(self._caller)
+        except ServiceError as error:
+            return f"{error.code}: {error.message}"
+        except OSError as error:
+            return error.strerror or str(error)
+        return None
+
+    def _copy(self, line: str) -> None:
+        if self._s3 is not None:
+            self._s3.write(line)
+
     def hide(self, secrets: Iterable[str]) -> None:
         """Write `***` for these texts from now on; of one of several lines also for each that tells something."""
         hidden = set(self._secrets)
@@ -102,7 +124,7 @@ class BuildLog:
         for line in lines:
             self._add(line)
         if len(self._rest) > _LINE_LIMIT:
-            self._finish_line()
+            self._cut_line()
         if self._printed >= _OUTPUT_LIMIT:
             self.say(f"The build printed over {_OUTPUT_LIMIT >> 20} MB: what more it prints is not kept")
 
@@ -124,6 +146,14 @@ class BuildLog:
         self._last.set()
         self._wanted.set()
 
+    def _cut_line(self) -> None:
+        """Let the beginning of a line without an end go, but for what may be the beginning of a secret."""
+        longest = max((len(secret) for secret in self._secrets), default=1)
+        masked = self.masked(self._rest)
+        at = max(0, len(masked) - longest + 1)
+        self._rest = masked[at:]
+        self._queue(masked[:at])
+
     def _finish_line(self) -> None:
         if self._rest:
             rest, self._rest = self._rest, ""
@@ -134,8 +164,9 @@ class BuildLog:
 
     def _queue(self, line: str) -> None:
         time = int(self._clock.now().timestamp() * 1000)
-        for at in range(0, len(line), _LINE_LIMIT):
-            self._waiting.append((time, line[at : at + _LINE_LIMIT]))
+        for part in _parts(line):
+            self._waiting.append((time, part))
+        self._copy(line)
         self._size += len(line)
         if self._size > _BUFFERED:
             self.held()
@@ -165,3 +196,18 @@ class BuildLog:
             await self._caller("logs", "put_log_events", **names, logEvents=events)
         except ServiceError as error:
             log.warning("%s/%s: %d lines are lost: %s", self._group, self._stream, len(events), error)
+
+
+def _parts(line: str) -> Iterator[str]:
+    """Return a line in parts of which each is one event."""
+    if len(line) * _WIDEST <= _EVENT_LIMIT:
+        yield line
+        return
+    content = line.encode("utf-8", "replace")
+    at = 0
+    while at < len(content):
+        end = min(at + _EVENT_LIMIT, len(content))
+        while end < len(content) and content[end] & 0xC0 == 0x80:  # within a character
+            end -= 1
+        yield content[at:end].decode()
+        at = end

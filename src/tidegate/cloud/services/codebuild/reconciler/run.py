@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import shlex
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidegate.cloud.call import Calls, RoleSession
 from tidegate.cloud.clock import Clock
-from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.planes.shell.shell import Output, Shell
-from tidegate.cloud.services.codebuild.buildspec import DEFAULT_NAME, Artifact, Buildspec, BuildspecError, Phase, parse
+from tidegate.cloud.errors import ServiceError, StateError
+from tidegate.cloud.planes.shell.shell import Shell, erase
+from tidegate.cloud.services.codebuild.buildspec import Buildspec, BuildspecError, parse
+from tidegate.cloud.services.codebuild.images import IMAGES
 from tidegate.cloud.services.codebuild.model import (
     CODEPIPELINE,
-    IMAGES,
     BuildRecord,
     CodeBuildModel,
     begin_phase,
@@ -26,13 +25,20 @@ from tidegate.cloud.services.codebuild.model import (
     end_phase,
     managed_pipeline,
 )
-from tidegate.cloud.services.codebuild.plan import COMMAND_PHASES, after, outcome
-from tidegate.cloud.services.codebuild.reconciler.artifacts import NothingFoundError, describe, find, upload
-from tidegate.cloud.services.codebuild.reconciler.container import BuildContainer, ContainerError
-from tidegate.cloud.services.codebuild.reconciler.host import BuildHost, reader, script
+from tidegate.cloud.services.codebuild.plan import COMMAND_PHASES, after, exportable, outcome
+from tidegate.cloud.services.codebuild.reconciler.cache import BuildCache, place_of
+from tidegate.cloud.services.codebuild.reconciler.commands import Commands
+from tidegate.cloud.services.codebuild.reconciler.container import ContainerError
+from tidegate.cloud.services.codebuild.reconciler.environment import Environment
+from tidegate.cloud.services.codebuild.reconciler.failure import FULL, PhaseError, describe_os, is_full
+from tidegate.cloud.services.codebuild.reconciler.host import BuildHost
 from tidegate.cloud.services.codebuild.reconciler.log import BuildLog
+from tidegate.cloud.services.codebuild.reconciler.log_copy import log_copy
+from tidegate.cloud.services.codebuild.reconciler.report import Reports
 from tidegate.cloud.services.codebuild.reconciler.secrets import SecretError, retrieved
 from tidegate.cloud.services.codebuild.reconciler.source import Origins, SourceError, Sources
+from tidegate.cloud.services.codebuild.reconciler.specification import describe, read
+from tidegate.cloud.services.codebuild.reconciler.uploads import Uploads
 from tidegate.cloud.services.codebuild.variables import build_variables
 from tidegate.cloud.store import Key
 
@@ -41,23 +47,12 @@ if TYPE_CHECKING:
 
 _RENEWED_BEFORE = timedelta(minutes=15)
 _TIMED_OUT = "Build has timed out. "
-_CAPTURED = 1 << 20  # bytes of what a command of CodeBuild's own may print
 _GIT_SETTINGS = """[credential]
 \thelper = !aws codecommit credential-helper --ignore-host-check $@
 \tUseHttpPath = true
 """
 
 log = logging.getLogger(__name__)
-
-
-class _PhaseError(Exception):
-    """A phase that failed: its context's status code and message."""
-
-    def __init__(self, code: str, message: str, status: str = "FAILED") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
 
 
 class BuildRun:
@@ -80,11 +75,12 @@ class BuildRun:
         self._log: BuildLog | None = None
         self._sending: asyncio.Task[None] | None = None
         self._session: RoleSession | None = None
+        self._here: Environment | None = None
         self._spec: Buildspec | None = None
-        self._container: BuildContainer | None = None
+        self._commands: Commands | None = None
+        self._cache: BuildCache | None = None
+        self._secret: frozenset[str] = frozenset()
         self._folder = host.folder(self._uuid)
-        self._sources: dict[str, str] = {}
-        self._variables: dict[str, str] = {}
 
     def stop(self) -> None:
         """Have the build end as STOPPED, in whatever phase it is."""
@@ -97,7 +93,7 @@ class BuildRun:
         record = self._record()
         build = record["build"]
         seconds = build["timeoutInMinutes"] * 60
-        status = "SUCCEEDED"
+        status, why = "SUCCEEDED", ""
         try:
             try:
                 async with asyncio.timeout(seconds) as limit:
@@ -109,29 +105,46 @@ class BuildRun:
                 if not limit.expired():
                     raise
                 self._interrupt()
-            self._begin("FINALIZING")
-            self._end("SUCCEEDED")
+            await self._finalize()
             status = outcome([each.get("phaseStatus", "") for each in self._record()["build"]["phases"]])
-        except Exception:
+        except Exception as error:
             log.exception("build %s failed", self._identity)
-            status = "FAULT"
+            status, why = "FAULT", _why(error, self._folder)
         finally:
             await self._clear()
-        self._model.builds.update(self._key, lambda each: complete(each["build"], status, self._clock.now()))
+        self._model.builds.update(self._key, lambda each: self._complete(each["build"], status, why))
 
     def abandon(self) -> None:
         """End all that runs, at once: the daemon ends, and the build begins anew when it starts again."""
         if self._shell is not None:
             self._shell.close_now()
 
-    async def _clear(self) -> None:
-        """End what still runs, send the rest of the log, remove the folder."""
+    async def _finalize(self) -> None:
+        """End what still runs and send the rest of the log."""
+        self._begin("FINALIZING")
+        await self._quiet()
+        fault = None if self._log is None else await self._log.store()
+        if fault is None:
+            self._end("SUCCEEDED")
+        else:
+            self._end("FAILED", "CLIENT_ERROR", f"Error while uploading the log to S3: {fault}")
+
+    async def _quiet(self) -> None:
         if self._shell is not None:
             await self._shell.close()
         if self._log is not None and self._sending is not None:
             self._log.end()
             await self._sending
-        await asyncio.to_thread(shutil.rmtree, self._folder, True)
+
+    async def _clear(self) -> None:
+        await self._quiet()
+        await asyncio.to_thread(erase, self._folder)
+
+    def _complete(self, build: t.BuildTypeDef, status: str, why: str) -> None:
+        now = self._clock.now()
+        if "phaseStatus" not in build["phases"][-1]:  # it could not be written: the disk was full, say
+            end_phase(build, status, now, "INTERNAL_SERVICE_ERROR", self._masked(why))
+        complete(build, status, now)
 
     def _interrupt(self) -> None:
         """End the phase that a stop or the time-out came in."""
@@ -145,7 +158,7 @@ class BuildRun:
         phase = "PROVISIONING"
         while phase != "FINALIZING":
             self._begin(phase)
-            fault: _PhaseError | None = None
+            fault: PhaseError | None = None
             try:
                 if phase == "PROVISIONING":
                     await self._provision(record, ran_before)
@@ -154,9 +167,11 @@ class BuildRun:
                 elif phase == "UPLOAD_ARTIFACTS":
                     await self._upload(record)
                 else:
-                    await self._commands(phase)
-            except _PhaseError as error:
+                    await self._run_phase(phase)
+            except PhaseError as error:
                 fault = error
+            except OSError as error:
+                fault = PhaseError("CLIENT_ERROR", f"Error in {phase} phase: {describe_os(error)}")
             if fault is None:
                 self._end("SUCCEEDED")
             else:
@@ -173,27 +188,33 @@ class BuildRun:
         given = self._session.credentials
         shown = build.get("logs", {})
         group, stream = shown.get("groupName"), shown.get("streamName", "")
-        self._log = BuildLog(self._session, group, stream, self._clock)
-        self._log.hide([given["SecretAccessKey"], given["SessionToken"]])
+        copy = log_copy(self._folder, build["logs"], build["encryptionKey"])
+        self._log = BuildLog(self._session, group, stream, self._clock, copy)
+        self._log.hide(_keys(given).values())
+        what = "Amazon S3 logs"
         try:
+            if copy is not None:
+                await copy.begin(self._session)
+            what = "Amazon CloudWatch Logs log streams"
             await self._log.open()
         except ServiceError as error:
             self._log = None
-            raise _PhaseError("ACCESS_DENIED", _log_denied(role, build["arn"], error)) from error
+            raise PhaseError("ACCESS_DENIED", _log_denied(what, role, build["arn"], error)) from error
         self._sending = asyncio.create_task(self._log.run(), name=f"log of {self._identity}")
         self._shell = Shell(self._folder, self._log.printed)
         self._log.held, self._log.freed = self._shell.pause, self._shell.resume
-        self._variables = {
+        variables = {
             **self._host.variables(self._folder, privileged=privileged),
             **_keys(given),
             "AWS_ENDPOINT_URL": self._origins.endpoint,
             "AWS_DEFAULT_REGION": self._region,
             "AWS_REGION": self._region,
         }
+        here = self._here = Environment(self._folder, self._shell, self._log, variables)
         self._log.say("Running on tidegate local")
         image = build["environment"]["image"]
         if not image.startswith(IMAGES):
-            await self._start_container(image, privileged=privileged)
+            await self._start_container(here, image, privileged=privileged)
         if ran_before:
             self._log.say("The local cloud ended while this build ran: it begins again from its first phase")
 
@@ -207,251 +228,131 @@ class BuildRun:
             return await self._calls.as_role(role, "codebuild.amazonaws.com", session, self._region)
         except ServiceError as error:
             why = f"CodeBuild is not authorized to perform: sts:AssumeRole on {role}"
-            raise _PhaseError("ACCESS_DENIED", why) from error
+            raise PhaseError("ACCESS_DENIED", why) from error
 
     async def _renew(self) -> None:
         """Give the next command new keys of the role where the old ones end soon, unless the build set its own."""
         assert self._session is not None
-        assert self._log is not None
+        assert self._here is not None
         old = self._session.credentials
         if old["Expiration"] - self._clock.now() > _RENEWED_BEFORE:
             return
         self._session = await self._assume(self._record()["build"]["serviceRole"])
-        new = _keys(self._session.credentials)
-        self._log.hide([new["AWS_SECRET_ACCESS_KEY"], new["AWS_SESSION_TOKEN"]])
-        self._variables |= {name: value for name, value in new.items() if self._variables[name] == _keys(old)[name]}
+        new, before, variables = _keys(self._session.credentials), _keys(old), self._here.variables
+        self._here.log.hide(new.values())
+        variables |= {name: value for name, value in new.items() if variables[name] == before[name]}
         exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in new.items())
-        self._amend(f'test "$AWS_ACCESS_KEY_ID" != {old["AccessKeyId"]} || export {exports}')
+        if self._commands is not None:
+            self._commands.amend(f'test "$AWS_ACCESS_KEY_ID" != {old["AccessKeyId"]} || export {exports}')
 
-    async def _start_container(self, image: str, *, privileged: bool) -> None:
+    async def _start_container(self, here: Environment, image: str, *, privileged: bool) -> None:
         assert self._session is not None
-        container = self._host.container(self._folder, image, self._variables)
+        container = self._host.container(self._folder, image, here.variables)
         registry = self._origins.endpoint.removeprefix("http://")
         try:
-            await container.start(self._run_client, self._session, registry, self._origins.home, privileged=privileged)
+            await container.start(here.run_client, self._session, registry, self._origins.home, privileged=privileged)
         except ContainerError as error:
-            raise _PhaseError(error.code, error.message) from error
-        self._container = container
+            raise PhaseError(error.code, error.message) from error
+        here.container = container
 
     def _prepare(self, privileged: bool) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        erase(self._folder)
         self._host.prepare(self._uuid, privileged=privileged)
 
     async def _download(self) -> None:
         build = self._record()["build"]
-        assert self._log is not None
         assert self._session is not None
-        self._log.say("Waiting for DOWNLOAD_SOURCE")
-        self._log.say("Phase is DOWNLOAD_SOURCE")
-        sources = Sources(self._session, self._origins, self._run_script, self._folder / "tmp")
+        assert self._here is not None
+        here, session = self._here, self._session
+        here.log.say("Waiting for DOWNLOAD_SOURCE")
+        here.log.say("Phase is DOWNLOAD_SOURCE")
+        sources = Sources(session, self._origins, here.run_script, here.scratch)
         versions = {
             each["sourceIdentifier"]: each["sourceVersion"] for each in build.get("secondarySourceVersions", [])
         }
         try:
-            resolved = await self._fetch(sources, build["source"], build.get("sourceVersion", ""), "src")
+            resolved = await self._fetch(here, sources, build["source"], build.get("sourceVersion", ""), "src")
             for each in build.get("secondarySources", []):
                 identifier = each["sourceIdentifier"]
-                await self._fetch(sources, each, versions.get(identifier, ""), f"src-{identifier}")
+                await self._fetch(here, sources, each, versions.get(identifier, ""), f"src-{identifier}")
         except SourceError as error:
-            raise _PhaseError("CLIENT_ERROR", str(error)) from error
+            raise PhaseError("CLIENT_ERROR", str(error)) from error
         if resolved:
             self._model.builds.update(self._key, lambda each: each["build"].update({"resolvedSourceVersion": resolved}))
             build = self._record()["build"]
-        self._log.say(f"CODEBUILD_SRC_DIR={self._sources['']}")
+        here.log.say(f"CODEBUILD_SRC_DIR={here.source}")
+        user = self._host.user if here.container is None else None
         try:
-            self._spec = parse(await self._buildspec(build), self._host.user)
+            spec = parse(await read(build["source"].get("buildspec"), here.source, session, here.log), user)
         except BuildspecError as error:
-            raise _PhaseError("YAML_FILE_ERROR", str(error)) from error
-        self._log.say("Processing environment variables")
-        await self._set_variables(build, self._spec)
-        self._describe(self._spec)
+            raise PhaseError("YAML_FILE_ERROR", str(error)) from error
+        here.log.say("Processing environment variables")
+        await self._set_variables(here, build, spec)
+        self._spec, self._commands = spec, Commands(here, spec, self._renew)
+        await self._commands.prepare()
+        describe(spec, here.source, here.log)
+        namespace = f"{build['projectName']}-{self._record().get('cache_generation', 0)}"
+        place = place_of(build.get("cache"), session, self._host.caches, self._region, namespace)
+        if place is not None:
+            self._cache = BuildCache(here, self._commands, spec.cache, place)
+            await self._cache.restore()
+        elif spec.cache.paths:
+            here.log.say("The project has no cache for the cache paths of the buildspec")
 
-    async def _fetch(self, sources: Sources, source: t.ProjectSourceTypeDef, version: str, name: str) -> str:
+    async def _fetch(
+        self, here: Environment, sources: Sources, source: t.ProjectSourceTypeDef, version: str, name: str
+    ) -> str:
         folder = self._folder / name
-        self._sources[source.get("sourceIdentifier", "")] = str(folder)
-        return await sources.fetch(source, version, folder, self._variables)
+        here.sources[source.get("sourceIdentifier", "")] = str(folder)
+        return await sources.fetch(source, version, folder, here.variables)
 
-    async def _buildspec(self, build: t.BuildTypeDef) -> str:
-        """Return the buildspec's text: given inline, a file of the source, or an object in S3."""
-        given = build["source"].get("buildspec") or DEFAULT_NAME
-        assert self._log is not None
-        if "\n" in given or given.lstrip().startswith("{"):
-            return given
-        if given.startswith("arn:aws:s3:::"):
-            bucket, _, key = given.removeprefix("arn:aws:s3:::").partition("/")
-            assert self._session is not None
-            try:
-                answer = await self._session("s3", "get_object", Bucket=bucket, Key=key)
-            except ServiceError as error:
-                raise BuildspecError(f"{describe(error)} for {given}") from error
-            return b"".join([chunk async for chunk in answer["Body"]]).decode("utf-8", "replace")
-        self._log.say(f"YAML location is {self._sources['']}/{given}")
-        return _read(Path(self._sources[""]), given)
-
-    async def _set_variables(self, build: t.BuildTypeDef, spec: Buildspec) -> None:
+    async def _set_variables(self, here: Environment, build: t.BuildTypeDef, spec: Buildspec) -> None:
+        assert self._session is not None
         stream = build.get("logs", {}).get("streamName", "")
         given = build["environment"].get("environmentVariables", [])
         own = {each["name"]: each["value"] for each in given if each.get("type", "PLAINTEXT") == "PLAINTEXT"}
-        known = build_variables(build, self._region, self._sources, stream)
-        assert self._log is not None
-        assert self._session is not None
+        known = build_variables(build, self._region, here.sources, stream)
         try:
-            elsewhere = await retrieved(self._session, spec.elsewhere, given, self._log.say)
+            elsewhere = await retrieved(self._session, spec.elsewhere, given, here.log.say)
         except SecretError as error:
-            raise _PhaseError(error.code, error.message) from None
-        self._log.hide(elsewhere.values())
-        self._variables = {**self._variables, **known, **spec.variables, **elsewhere, **own}
+            raise PhaseError(error.code, error.message) from None
+        here.log.hide(elsewhere.values())
+        self._secret = frozenset(elsewhere)
         if spec.git_credential_helper:
-            (self._folder / "home" / ".gitconfig").write_text(_GIT_SETTINGS)
+            settings = self._folder / "home" / ".gitconfig"
+            settings.write_text(_GIT_SETTINGS)
+            here.variables["GIT_CONFIG_GLOBAL"] = str(settings)
+        here.variables = {**here.variables, **known, **spec.variables, **elsewhere, **own}
 
-    def _describe(self, spec: Buildspec) -> None:
-        assert self._log is not None
-        for name, phase in spec.phases.items():
-            for runtime, version in (phase.runtimes or {}).items():
-                self._log.say(
-                    f"{name} asks for the runtime {runtime} {version}: tidegate local runs what this machine has"
-                )
-        for report in spec.reports:
-            self._log.say(f"tidegate local does not offer reports yet: the report {report} is not kept")
-        self._log.say(f"Moving to directory {self._sources['']}")
-        self._log.say(f"Phases found in YAML: {len(spec.phases)}")
-        for name, phase in spec.phases.items():
-            self._log.say(f" {name.upper()}: {len(phase.commands)} commands")
-
-    async def _commands(self, phase: str) -> None:
-        assert self._log is not None
-        assert self._spec is not None
-        self._log.say(f"Entering phase {phase}")
-        described = self._spec.phases.get(COMMAND_PHASES[phase], Phase())
-        fault: _PhaseError | None = None
-        try:
-            await self._run_all(described.commands)
-        except _PhaseError as error:
-            fault = error
-        await self._run_all(described.final)
-        if fault is not None:
-            raise fault
-
-    async def _run_all(self, commands: Sequence[str]) -> None:
-        assert self._log is not None
-        for command in commands:
-            await self._renew()
-            self._log.say(f"Running command {command}")
-            status = await self._run(command)
-            if status != 0:
-                self._fail()
-                self._log.say(f"Command did not exit successfully {command} exit status {status}")
-                why = f"Error while executing command: {command}. Reason: exit status {status}"
-                raise _PhaseError("COMMAND_EXECUTION_ERROR", why)
-
-    async def _run(self, command: str, output: Output | None = None) -> int:
-        assert self._shell is not None
-        assert self._spec is not None
-        state = self._folder / "state"
-        file = state / "script.sh"
-        file.write_text(script(self._spec.shell, command, state, keeps=self._spec.version != "0.1"))
-        return await self._shell_run([self._program(self._spec), str(file)], output)
-
-    async def _shell_run(self, arguments: list[str], output: Output | None) -> int:
-        """Run a command of the build's in its environment: this machine, or the build's container."""
-        assert self._shell is not None
-        cwd, variables = Path(self._sources[""]), self._variables
-        if self._container is not None:
-            arguments, variables = self._container.command(arguments, cwd, variables)
-        return await self._shell.run(arguments, cwd, variables, output=output)
-
-    def _program(self, spec: Buildspec) -> str:
-        if self._container is not None:
-            return spec.shell
-        return "/bin/sh" if spec.shell == "sh" else shutil.which("bash") or "bash"
-
-    async def _run_script(self, text: str, cwd: Path, variables: Mapping[str, str]) -> tuple[int, str]:
-        """Run a script of CodeBuild's own on this machine and return its status and what it printed."""
-        return await self._captured(["/bin/sh", "-c", text], cwd, {**self._variables, **variables})
-
-    async def _run_client(self, arguments: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str]:
-        return await self._captured(arguments, self._folder, variables)
-
-    async def _captured(self, arguments: Sequence[str], cwd: Path, variables: Mapping[str, str]) -> tuple[int, str]:
-        assert self._shell is not None
-        printed = bytearray()
-        keep: Output = lambda chunk: printed.extend(chunk[: _CAPTURED - len(printed)])  # noqa: E731
-        status = await self._shell.run(arguments, cwd, variables, output=keep)
-        return status, printed.decode("utf-8", "replace")
-
-    def _fail(self) -> None:
-        """Let the commands that still come know that the build fails."""
-        self._variables["CODEBUILD_BUILD_SUCCEEDING"] = "0"
-        self._amend("export CODEBUILD_BUILD_SUCCEEDING=0")
-
-    def _amend(self, line: str) -> None:
-        """Add to what the next command starts from, where there was one before it."""
-        state = self._folder / "state" / "variables"
-        if state.exists():
-            with state.open("a") as file:
-                file.write(f"{line}\n")
+    async def _run_phase(self, phase: str) -> None:
+        assert self._commands is not None
+        assert self._here is not None
+        self._here.log.say(f"Entering phase {phase}")
+        await self._commands.run_phase(COMMAND_PHASES[phase])
 
     async def _upload(self, record: BuildRecord) -> None:
+        assert self._here is not None
+        assert self._commands is not None
         assert self._spec is not None
-        assert self._log is not None
-        shown: list[t.BuildArtifactsTypeDef] = []
-        primary: t.BuildArtifactsTypeDef | None = None
-        if record["artifacts"]["type"] != "NO_ARTIFACTS" and self._spec.artifacts and self._spec.artifacts.files:
-            primary = await self._upload_one(record, record["artifacts"], self._spec.artifacts, self._sources[""])
-        elif record["artifacts"]["type"] != "NO_ARTIFACTS" and not self._spec.secondary_artifacts:
-            self._log.say("No artifact files specified")
-        for place in record["secondary_artifacts"]:
-            artifact = self._spec.secondary_artifacts.get(place["artifactIdentifier"])
-            if artifact is None:
-                why = f"no definition for artifact with identifier {place['artifactIdentifier']} in the buildspec"
-                raise _PhaseError("CLIENT_ERROR", why)
-            shown.append(await self._upload_one(record, place, artifact, self._sources[""]))
-
-        def keep(each: BuildRecord) -> None:
-            if primary is not None:
-                each["build"]["artifacts"] = primary
-            if shown:
-                each["build"]["secondaryArtifacts"] = shown
-
-        self._model.builds.update(self._key, keep)
-
-    async def _upload_one(
-        self, record: BuildRecord, place: t.ProjectArtifactsTypeDef, artifact: Artifact, source: str
-    ) -> t.BuildArtifactsTypeDef:
-        assert self._log is not None
         assert self._session is not None
-        said: list[str] = []
-        try:
-            members = await asyncio.to_thread(find, Path(source), artifact, said.append)
-            for each in said:
-                self._log.say(each)
-            return await upload(
-                self._session, place, artifact, members, record["build"], self._folder / "tmp", self._evaluate
-            )
-        except NothingFoundError as error:
-            raise _PhaseError("CLIENT_ERROR", str(error)) from error
-        except ServiceError as error:
-            raise _PhaseError("CLIENT_ERROR", f"Error in UPLOAD_ARTIFACTS phase: {describe(error)}") from error
-
-    async def _evaluate(self, text: str) -> str:
-        """Return a text with the shell's expansions in it, as an artifact's name may have them."""
-        printed = bytearray()
-        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-        await self._run(f'printf %s "{quoted}"', output=printed.extend)
-        return printed.decode("utf-8", "replace").strip()
+        uploads = Uploads(self._key, self._model, self._here, self._commands, self._spec)
+        makers = Reports(self._model, self._calls, self._clock, self._session, self._here, self._commands)
+        await uploads.all(record, self._session, makers.make)
+        statuses = [each.get("phaseStatus", "") for each in self._record()["build"]["phases"]]
+        if self._cache is not None and outcome(statuses) == "SUCCEEDED":
+            await self._cache.save()
 
     async def _export(self) -> None:
         """Keep the values that exported variables have in the end."""
-        if self._spec is None or not self._spec.exported or self._shell is None:
+        if self._spec is None or self._commands is None or not self._spec.exported:
             return
-        names = [name for name in self._spec.exported if name.isidentifier()]
-        text = reader(names, self._folder / "state")
-        captured = bytearray()
-        await self._shell_run([self._program(self._spec), "-c", text], captured.extend)
-        printed = captured.decode("utf-8", "replace")
+        names, kept = exportable(self._spec.exported, self._secret)
+        for name in kept:
+            assert self._log is not None
+            self._log.say(f"The variable {name} is not exported: it holds a secret or credentials")
+        found = await self._commands.values(names)
         values: list[t.ExportedEnvironmentVariableTypeDef] = [
-            {"name": name, "value": self._masked(value)}
-            for name, value in zip(names, printed.split("\0"), strict=False)
+            {"name": name, "value": self._masked(value)} for name, value in found.items()
         ]
         exported: t.BuildTypeDef = {"exportedEnvironmentVariables": values}
         self._model.builds.update(self._key, lambda each: each["build"].update(exported))
@@ -487,15 +388,15 @@ def _keys(credentials: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _read(root: Path, name: str) -> str:
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()) or not path.is_file():
-        raise BuildspecError("YAML file does not exist")
-    return path.read_text(encoding="utf-8", errors="replace")
+def _why(error: Exception, folder: Path) -> str:
+    """Return what an end that nobody foresaw comes from, for the phase that it came in."""
+    if isinstance(error, StateError | OSError) and folder.exists() and is_full(folder):
+        return FULL
+    return describe_os(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
 
 
-def _log_denied(role: str, build: str, error: ServiceError) -> str:
+def _log_denied(what: str, role: str, build: str, error: ServiceError) -> str:
     return (
-        f"Service role {role} does not allow AWS CodeBuild to create Amazon CloudWatch Logs log streams for build "
-        f"{build}. Error message: {error.message}"
+        f"Service role {role} does not allow AWS CodeBuild to create {what} for build {build}. "
+        f"Error message: {error.message}"
     )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.cloud.call import Caller
 from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.services.codebuild.reconciler.archive import ArchiveError, unpack
+from tidegate.cloud.services.codebuild.reconciler.archive import ArchiveError, check_space, inside, unpack
 from tidegate.cloud.services.codebuild.reconciler.artifacts import describe
+from tidegate.cloud.services.codebuild.reconciler.failure import describe_os
 from tidegate.cloud.services.codebuild.reconciler.mirrored import PROVIDERS, MirroredSources, UnreadableError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ Run = Callable[[str, Path, Mapping[str, str]], Awaitable[tuple[int, str]]]
 
 _REPOSITORY = re.compile(r"/v1/repos/(?:aws--(?P<region>[^/]+)/)?(?P<name>[\w.-]+?)(?:\.git)?/?$")
 _AWS_HOST = re.compile(r"^https://git-codecommit\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
+_CHECKED = 16 << 20  # bytes written between two looks at the disk
 _FULL_ID = re.compile(r"^[0-9a-f]{40}$")
 # git asks this for the user name and the password, so that neither is written anywhere
 _HELPER = '!f() { test "$1" = get && printf \'username=%s\\npassword=%s\\n\' "$GIT_USER" "$GIT_PASSWORD"; }; f'
@@ -81,9 +83,10 @@ class Sources:
                 return await self._clone(source, version, folder, url)
             if source["type"] in ("S3", "CODEPIPELINE"):
                 return await self._download(source, version, folder)
-        except (SourceError, UnreadableError) as error:
+        except (SourceError, UnreadableError, OSError) as error:
             shown = version if source["type"] in ("CODECOMMIT", *PROVIDERS) else f"arn:aws:s3:::{source['location']}"
-            raise SourceError(f"{error} for {name} and source version {shown}".rstrip()) from error
+            why = describe_os(error) if isinstance(error, OSError) else str(error)
+            raise SourceError(f"{why} for {name} and source version {shown}".rstrip()) from error
         _make(folder)
         return ""
 
@@ -121,9 +124,11 @@ class Sources:
                 return ""
             archive = self._scratch / f"{folder.name}.zip"
             answer = await self._caller("s3", "get_object", Bucket=bucket, Key=key, **given)
-            await _save(answer["Body"], archive)
+            await save(answer["Body"], archive)
         except ServiceError as error:
             raise SourceError(describe(error)) from error
+        except ArchiveError as error:
+            raise SourceError(str(error)) from error
         try:
             await asyncio.to_thread(unpack, archive, folder)
         except ArchiveError as error:
@@ -139,12 +144,10 @@ class Sources:
                 name = each["Key"].removeprefix(prefix)
                 if not name or name.endswith("/"):
                     continue
-                place = folder / name
-                if ".." in place.parts:
-                    raise SourceError(f"{each['Key']} leads outside of the folder")
+                place = _place(folder, name)
                 _make(place.parent)
                 found = await self._caller("s3", "get_object", Bucket=bucket, Key=each["Key"])
-                await _save(found["Body"], place)
+                await save(found["Body"], place)
             if not answer.get("NextContinuationToken"):
                 return
             token = {"ContinuationToken": answer["NextContinuationToken"]}
@@ -154,10 +157,23 @@ def _make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-async def _save(body: object, path: Path) -> None:
+def _place(folder: Path, name: str) -> Path:
+    try:
+        return folder / inside(name)
+    except ArchiveError as error:
+        raise SourceError(str(error)) from None
+
+
+async def save(body: object, path: Path) -> None:
+    """Write a payload into a file, as long as some of the disk is left; raise `ArchiveError`."""
     with path.open("wb") as file:
         if isinstance(body, bytes):
             file.write(body)
         else:
+            written = _CHECKED
             async for chunk in body:  # type: ignore[attr-defined]
+                written += len(chunk)
+                if written >= _CHECKED:
+                    check_space(path.parent)
+                    written = 0
                 file.write(chunk)

@@ -1,0 +1,18 @@
+"""The build specification, read purely: YAML in, phases and artifacts out, and AWS's words for what is wrong."""
+
+from tidegate.cloud.services.codebuild.buildspec.fields import BuildspecError
+from tidegate.cloud.services.codebuild.buildspec.model import Artifact, Buildspec, Cache, Phase, ReportFiles, Retry
+from tidegate.cloud.services.codebuild.buildspec.parse import DEFAULT_NAME, PHASES, parse
+
+__all__ = [
+    "DEFAULT_NAME",
+    "PHASES",
+    "Artifact",
+    "Buildspec",
+    "BuildspecError",
+    "Cache",
+    "Phase",
+    "ReportFiles",
+    "Retry",
+    "parse",
+]
