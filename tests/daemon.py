@@ -59,12 +59,14 @@ class Daemon:
             time.sleep(0.01)
         self.document = json.loads((self.data_dir / "daemon.json").read_text())
 
-    def launch(self) -> subprocess.Popen[bytes]:
+    def launch(self, stderr: int | None = None) -> subprocess.Popen[bytes]:
         """Start the daemon and do not wait until it answers."""
-        command = [sys.executable, "-m", self.module, "--data-dir", str(self.data_dir)]
+        command = [sys.executable, "-m", *self.module.split(), "--data-dir", str(self.data_dir)]
         command += ["--port", str(self.port), "--account", self.account, "--region", self.region]
         (self.data_dir / "daemon.json").unlink(missing_ok=True)
-        self.process = subprocess.Popen(command, start_new_session=True, env={**os.environ, **self.variables})
+        self.process = subprocess.Popen(
+            command, start_new_session=True, stderr=stderr, env={**os.environ, **self.variables}
+        )
         return self.process
 
     def kill(self) -> None:

@@ -30,9 +30,7 @@ def kill_and_start(cloud: Daemon, chance: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", [20261127])
-def test_kills_at_random_instants_of_deployments(
-    own_cloud: Daemon, seed: int, figures: Callable[[str], None]
-) -> None:
+def test_kills_at_random_instants_of_deployments(own_cloud: Daemon, seed: int, figures: Callable[[str], None]) -> None:
     chance, begun = random.Random(seed), time.monotonic()
     balanced = Balanced(own_cloud)
     balanced.create(balanced.register(balanced.server(VERSION="v0")))
