@@ -38,6 +38,11 @@ class OwnEngine:
         return f"unix://{self.folder}/docker.sock"
 
     @property
+    def _bridge(self) -> str:
+        """The name of its default network's bridge, which the machine's engine makes for it."""
+        return f"tgown{os.getpid() % 10**9}"
+
+    @property
     def pid_file(self) -> Path:
         return self.folder / "docker.pid"
 
@@ -49,7 +54,8 @@ class OwnEngine:
             "exec-root": str(self.folder / "run"),
             "pidfile": str(self.pid_file),
             "hosts": [self.host],
-            "bridge": "none",
+            # with no bridge at all it would remove docker0, which is the machine's engine's
+            "bridge": self._bridge,
             "iptables": False,
             "ip6tables": False,
             "ip-masq": False,
@@ -61,6 +67,11 @@ class OwnEngine:
             "containerd-plugins-namespace": f"tidegate-plugins-{os.getpid()}",
         }
         self.folder.mkdir(exist_ok=True)
+        if not Path(f"/sys/class/net/{self._bridge}").exists():
+            named = f"com.docker.network.bridge.name={self._bridge}"
+            subprocess.run(
+                ["docker", "network", "create", "--opt", named, self._bridge], capture_output=True, check=True
+            )
         (self.folder / "daemon.json").write_text(json.dumps(settings))
         with (self.folder / "dockerd.log").open("ab") as log:
             command = ["dockerd", "--config-file", str(self.folder / "daemon.json")]
@@ -98,6 +109,7 @@ class OwnEngine:
         for mounted in reversed(self._mounts()):
             subprocess.run(["umount", mounted], check=True)
         shutil.rmtree(self.folder)
+        subprocess.run(["docker", "network", "rm", self._bridge], capture_output=True, check=True)
 
     def _mounts(self) -> list[str]:
         """Return what is mounted below its folder: one that was killed has left some."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from load import Load
+
 from tests.contract.test_ecs_services import Balanced
 from tests.daemon import Daemon
 from tests.fargate import until
@@ -89,6 +91,13 @@ class Running:
             envoys=len(envoys(cloud.data_dir)),
             torn=len([path for path in cloud.data_dir.rglob("*.new") if path.suffix == ".new"]),
         )
+
+
+def serves(url: str) -> None:
+    """See that whoever asks from now on is answered."""
+    with Load(url) as load:
+        until(lambda: load.sent > 200)
+    assert load.failures == {}
 
 
 def envoys(data_dir: Path) -> list[int]:
