@@ -34,6 +34,7 @@ class Daemon:
     module: str = "tidegate.cloud.daemon"
     process: subprocess.Popen[bytes] | None = None
     document: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)  # of its environment, beside those of the tests
 
     @property
     def endpoint(self) -> str:
@@ -45,16 +46,28 @@ class Daemon:
 
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
-        command = [sys.executable, "-m", self.module, "--data-dir", str(self.data_dir)]
-        command += ["--port", str(self.port), "--account", self.account, "--region", self.region]
-        (self.data_dir / "daemon.json").unlink(missing_ok=True)
-        self.process = subprocess.Popen(command, start_new_session=True)
+        self.launch()
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait until the daemon answers."""
         deadline = time.monotonic() + _START_TIMEOUT
         while not (self.data_dir / "daemon.json").exists():
+            assert self.process is not None
             assert self.process.poll() is None, "the daemon ended"
             assert time.monotonic() < deadline, "the daemon did not start"
             time.sleep(0.01)
         self.document = json.loads((self.data_dir / "daemon.json").read_text())
+
+    def launch(self, stderr: int | None = None) -> subprocess.Popen[bytes]:
+        """Start the daemon and do not wait until it answers."""
+        command = [sys.executable, "-m", *self.module.split(), "--data-dir", str(self.data_dir)]
+        command += ["--port", str(self.port), "--account", self.account, "--region", self.region]
+        (self.data_dir / "daemon.json").unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            command, start_new_session=True, stderr=stderr, env={**os.environ, **self.variables}
+        )
+        return self.process
 
     def kill(self) -> None:
         """Kill the daemon alone, at once: what it started lives on."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -41,6 +43,17 @@ class Git:
         if check:
             assert done.returncode == 0, done.stderr
         return done
+
+    @contextmanager
+    def begin(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Begin a command; at the end of the block it has ended as well."""
+        with subprocess.Popen(
+            ["git", *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "GIT_TERMINAL_PROMPT": "0"},
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            yield process
 
     def write(self, path: str, content: str) -> None:
         file = self.folder / path

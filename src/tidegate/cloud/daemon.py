@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -247,11 +248,16 @@ def start(settings: Settings) -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StartError(f"{settings.data_dir}: {error.strerror}; choose another folder with --data-dir") from error
-    with _locked(settings.data_dir):
-        _log_to(settings.data_dir / LOG_FILE)
-        sock = bind(LOOPBACK, settings.port)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings, sock))
+    try:
+        with _locked(settings.data_dir):
+            _log_to(settings.data_dir / LOG_FILE)
+            sock = bind(LOOPBACK, settings.port)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_run(settings, sock))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise StartError(f"{settings.data_dir}: {error.strerror}; free some space, then start it again") from error
 
 
 def purge(data_dir: Path) -> None:
@@ -315,7 +321,10 @@ def _remember_endpoint(data_dir: Path, endpoint: str) -> None:
     path = data_dir / ENDPOINTS_FILE
     known = path.read_text().split() if path.exists() else []
     others = [each for each in known if each != endpoint]
-    path.write_text("\n".join([*others, endpoint]) + "\n")
+    if known[-1:] != [endpoint]:
+        temporary = path.with_suffix(".new")
+        temporary.write_text("\n".join([*others, endpoint]) + "\n")
+        temporary.replace(path)
 
 
 @contextlib.contextmanager
@@ -346,8 +355,16 @@ def write_private(path: Path, document: Mapping[str, Any]) -> None:
     temporary.replace(path)
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """The daemon's log, which on a full disk lacks what did not fit: there is nowhere to say so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 def _log_to(path: Path) -> None:
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=10 << 20, backupCount=2)
+    handler = _LogFile(path, maxBytes=10 << 20, backupCount=2)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tidegate.cloud.errors import StateError
 from tidegate.cloud.git_http import GitOverHttp
 from tidegate.cloud.planes.git.objects import GitCommits, GitObjects
+from tidegate.cloud.planes.git.process import GitError
 from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.planes.git.smart_http import GitHttp
 from tidegate.cloud.services.codecommit import api as codecommit
@@ -32,9 +34,17 @@ def add_codecommit(parts: Parts) -> None:
     parts.loop.add("codecommit.repository", references.reconcile, keys=references.keys)
     parts.loop.add("codecommit.change", references.publish, keys=model.change_keys)
     parts.loop.watch("codecommit.change", "codecommit.change")
+
+    async def pushed(region: str, name: str, caller: str | None) -> None:
+        try:
+            await references.refresh(region, name, caller)
+        except (StateError, GitError):  # a full disk: git has the commits, the records are to have them later
+            parts.loop.enqueue("codecommit.repository", (region, name), after=1.0)
+            raise
+
     parts.routes[PREFIX] = GitOverHttp(
         PREFIX,
-        lambda path: CodeCommitPlace(path, model, references.refresh, parts.calls),
+        lambda path: CodeCommitPlace(path, model, pushed, parts.calls),
         GitHttp(repositories),
         parts.identities,
         parts.clock,

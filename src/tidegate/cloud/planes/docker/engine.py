@@ -113,7 +113,7 @@ class Engine:
                 ) from error
             kind = NotFoundError if error.status == 404 else RefusedError
             raise kind(error.status, error.message) from error
-        except (aiohttp.ClientConnectionError, ConnectionError, TimeoutError) as error:
+        except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:  # also an answer that was cut short
             raise EngineError(f"container engine: it does not answer ({error}); start it again") from error
 
     async def ping(self) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from tidegate.cloud.planes.docker.engine import Engine
 from tidegate.cloud.planes.docker.pause import image_archive
 from tidegate.cloud.planes.docker.values import EngineError, ImageError, RefusedError, RegistryLogin
+
+if TYPE_CHECKING:
+    import aiodocker
 
 PAUSE_IMAGE = "tidegate/pause:1"
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -41,6 +44,8 @@ class Images:
         try:
             # one after the other: the engine takes ten times as long for the same image twice at once
             async with lock, self._engine.client() as docker:
+                if auth is not None and "@" in name:
+                    await self._ask_for(docker, name, auth)
                 await docker.images.pull(name, auth=auth)
         except RefusedError as error:
             raise ImageError(error.message) from error
@@ -88,6 +93,13 @@ class Images:
         except RefusedError as error:
             if error.status not in (404, 409):  # gone already, or in use
                 raise
+
+    async def _ask_for(self, docker: aiodocker.Docker, name: str, auth: dict[str, str]) -> None:
+        """Have the registry say that it has an image: an engine that knows the digest does not ask any more."""
+        from aiodocker.utils import compose_auth_header
+
+        headers = {"X-Registry-Auth": compose_auth_header(auth)}
+        await docker._query_json(f"distribution/{name}/json", headers=headers)
 
     async def _import(self, archive: bytes) -> None:
         """Make an image of one layer (`POST /images/create?fromSrc=-`, which the client library does not wrap)."""

@@ -91,4 +91,6 @@ class GitRepositories:
 
     async def set_head(self, repository: str, branch: str) -> None:
         """Let HEAD (what a clone checks out) name a branch."""
-        await run(self.path(repository), "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+        path, wanted = self.path(repository), f"refs/heads/{branch}"
+        if (path / "HEAD").read_text().strip() != f"ref: {wanted}":  # git writes it anew in any case: no disk, no push
+            await run(path, "symbolic-ref", "HEAD", wanted)

@@ -217,7 +217,11 @@ class Registry:
             return _created(call.repository, mounted)
         upload = self._uploads.start(call.repository)
         if "digest" in call.query:  # the whole blob in one request
-            return await self._receive(call, upload, digests.checked(call.query["digest"]))
+            try:
+                return await self._receive(call, upload, digests.checked(call.query["digest"]))
+            except BaseException:
+                self._uploads.drop(upload)  # its client does not know where to go on
+                raise
         return self._under_way(call, upload, 202)
 
     def _mount(self, call: _Call, digest: str, source: str | None) -> bool:

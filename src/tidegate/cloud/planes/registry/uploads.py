@@ -101,18 +101,18 @@ class Uploads:
                 if running.hashed != size or name != hasher.name:
                     hasher = await asyncio.to_thread(digests.of_file, data, name)
                 if f"{name}:{hasher.hexdigest()}" != digest:
-                    self._drop(upload)
+                    self.drop(upload)
                     raise RegistryError("DIGEST_INVALID", f"the content is {name}:{hasher.hexdigest()}, not {digest}")
                 await asyncio.to_thread(os.fsync, file.fileno())
             self._data(repository, upload)  # it may have been cancelled meanwhile
             self._blobs.adopt(digest, data)
-            self._drop(upload)
+            self.drop(upload)
             return size
 
     def cancel(self, repository: str, upload: str) -> None:
         """Forget an upload and its bytes."""
         self._data(repository, upload)
-        self._drop(upload)
+        self.drop(upload)
 
     def expire(self, moment: float) -> None:
         """Drop the uploads that received nothing since a moment (epoch seconds)."""
@@ -125,7 +125,7 @@ class Uploads:
             except FileNotFoundError:
                 continue  # it has just ended
             if modified < moment:
-                self._drop(folder.name)
+                self.drop(folder.name)
 
     def clear(self) -> None:
         """Drop every upload."""
@@ -143,7 +143,8 @@ class Uploads:
             raise RegistryError("BLOB_UPLOAD_UNKNOWN", f"there is no upload {upload} in {repository}")
         return folder / "data"
 
-    def _drop(self, upload: str) -> None:
+    def drop(self, upload: str) -> None:
+        """Drop an upload, if it is there, and its bytes."""
         self._running.pop(upload, None)
         shutil.rmtree(self._root / upload, ignore_errors=True)
 

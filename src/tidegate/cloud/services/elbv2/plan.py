@@ -106,7 +106,8 @@ def after(health: Health, outcome: Outcome, check: Check, now: datetime) -> Heal
             since = health.since if health.state == "healthy" else now
             return Health("healthy", None, None, check.healthy_after, 0, health.counted, since)
         return replace(health, passes=count, failures=0)
-    if health.state == "initial" and now - health.counted < timedelta(seconds=check.interval):
+    # one that was counted in the future was so before the clock was set back
+    if health.state == "initial" and timedelta(0) <= now - health.counted < timedelta(seconds=check.interval):
         return replace(checking(health), passes=0)
     count = min(health.failures + 1, check.unhealthy_after)
     counted = replace(

@@ -238,9 +238,12 @@ def test_an_unhealthy_task_is_replaced_before_it_is_stopped_where_there_is_room(
     well = Task("well", "d1", Condition.HEALTHY, NOW)
     decided = plan(Service(2, 100, 200, (done,), (ill, well)), NOW)
     assert (decided.start, decided.stop) == (1, ())
-    new = Task("new", "d1", Condition.HEALTHY, NOW)
+    new = Task("new", "d1", Condition.STARTING, NOW)
     decided = plan(Service(2, 100, 200, (done,), (ill, well, new)), NOW)
-    assert [stop.task for stop in decided.stop] == ["ill"]
+    assert (decided.start, decided.stop) == (0, ())
+    new = replace(new, condition=Condition.HEALTHY)
+    decided = plan(Service(2, 100, 200, (done,), (ill, well, new)), NOW)
+    assert [(stop.task, stop.why) for stop in decided.stop] == [("ill", Why.UNHEALTHY)]
     decided = plan(Service(2, 50, 100, (done,), (ill, well)), NOW)
     assert [stop.task for stop in decided.stop] == ["ill"]
 

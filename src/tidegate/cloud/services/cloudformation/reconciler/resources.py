@@ -102,7 +102,7 @@ class Resources:
             return "more"
         if work["stage"] in ("removing", "clearing"):
             if not await handler.gone(step):
-                if self._clock.now() - work["since"] > _PATIENCE:
+                if self._clock.elapsed(work["since"]) > _PATIENCE:
                     raise FailedError(f"{step.physical_id} is still in use by something else", "NotStabilized")
                 return "wait"
             if work["stage"] == "clearing":

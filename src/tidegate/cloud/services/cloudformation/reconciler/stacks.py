@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-opt
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from tidegate.cloud.clock import Clock
@@ -60,8 +61,8 @@ class Stacks:
                 "delete": self._delete,
             }[operation["phase"]](key, stack, operation, resources)
             if not moved:
-                deadline = operation["deadline"]
-                return None if deadline is None else max((deadline - self._clock.now()).total_seconds(), 0.1)
+                left = self._left(stack, operation)
+                return None if left is None else max(left.total_seconds(), 0.1)
 
     # -- forward ---------------------------------------------------------------------------------------------------
 
@@ -202,8 +203,16 @@ class Stacks:
                 verb = "updated" if name in kept else "deleted"
                 raise TemplateError(f"Cannot {verb[:-1]} export {name} as it is in use by {', '.join(users)}")
 
+    def _left(self, stack: StackRecord, operation: OperationRecord) -> timedelta | None:
+        """Return how much is left of the time that a stack's creation may take; None where it may take any."""
+        if operation["deadline"] is None:
+            return None
+        begun = stack["stack"]["CreationTime"]
+        return operation["deadline"] - begun - self._clock.elapsed(begun)
+
     def _check_time(self, key: Key, stack: StackRecord, operation: OperationRecord) -> None:
-        if operation["deadline"] is not None and self._clock.now() >= operation["deadline"]:
+        left = self._left(stack, operation)
+        if left is not None and left <= timedelta(0):
             operation["failure"] = "Stack creation time exceeded the specified timeout."
             operation["deadline"] = None
             self._model.stacks.put(key, stack)

@@ -104,7 +104,7 @@ class Builds:
             return None
         build = record["build"]
         self._waiting.add(key)
-        left = build["startTime"] + timedelta(minutes=build["queuedTimeoutInMinutes"]) - self._clock.now()
+        left = timedelta(minutes=build["queuedTimeoutInMinutes"]) - self._clock.elapsed(build["startTime"])
         if left <= timedelta(0):
             self._end_queued(key, "TIMED_OUT", "BUILD_TIMED_OUT", "Build has timed out. ")
             return None

@@ -59,10 +59,11 @@ class Actions:
         if execution is None or action is None or action["status"] != IN_PROGRESS:
             self._sessions.forget(key[2])
             return None
-        left = (action["deadline"] - now).total_seconds()
+        started = action["started"]
+        left = (action["deadline"] - started - self._clock.elapsed(started)).total_seconds()
         try:
             if left <= 0:
-                minutes = int((action["deadline"] - action["started"]).total_seconds() / 60)
+                minutes = int((action["deadline"] - started).total_seconds() / 60)
                 raise ActionFailedError(JOB_FAILED, f"The action did not complete within {minutes} minutes")
             outcome = await self._advance(ActionRun(self._model, self._sessions, key, execution, now))
         except ActionFailedError as error:

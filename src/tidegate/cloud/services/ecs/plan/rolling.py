@@ -97,7 +97,8 @@ def _stops(service: Service, primary: Deployment) -> tuple[Stop, ...]:
 
     if primary.rollout is not Rollout.FAILED:
         take(sorted(old, key=by_worth), len(old), Why.REPLACED)
-    left = [task for task in own if task.id not in gone]
+    # an unhealthy one that is left has its replacement on the way: it is not one too many, it goes when that serves
+    left = [task for task in own if task.id not in gone and task.condition is not Condition.UNHEALTHY]
     take(sorted(left, key=by_worth), len(left) - service.desired, Why.SCALED_IN)
     return tuple(stops)
 

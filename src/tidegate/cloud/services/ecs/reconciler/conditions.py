@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from tidegate.cloud.clock import Clock
 from tidegate.cloud.services.ecs.containers import has_probe
 from tidegate.cloud.services.ecs.model import RUNNING, EcsModel, TaskRecord
 from tidegate.cloud.services.ecs.plan import Condition
@@ -22,11 +23,14 @@ _OF_PROBES = {"HEALTHY": Condition.HEALTHY, "UNHEALTHY": Condition.UNHEALTHY}
 class Conditions:
     """Looks at tasks at one moment. `timers` are the moments at which time alone makes a difference."""
 
-    def __init__(self, model: EcsModel, health: Health, grace: int, now: datetime, timers: list[datetime]) -> None:
+    def __init__(
+        self, model: EcsModel, health: Health, grace: int, clock: Clock, now: datetime, timers: list[datetime]
+    ) -> None:
         """`grace` is for how many seconds a new task may be unhealthy."""
         self._model = model
         self._health = health
         self._grace = timedelta(seconds=grace)
+        self._clock = clock
         self._now = now
         self._timers = timers
 
@@ -39,9 +43,13 @@ class Conditions:
         if self._has_probe(record):
             verdicts.append(_OF_PROBES.get(task["healthStatus"], Condition.STARTING))
         if not verdicts:
-            return Condition.STARTING if self._is_before(task["startedAt"] + SETTLE) else Condition.HEALTHY
+            return (
+                Condition.STARTING
+                if self._is_before(self._clock.steady(task["startedAt"]) + SETTLE)
+                else Condition.HEALTHY
+            )
         if Condition.UNHEALTHY in verdicts:
-            patient = self._is_before(task["startedAt"] + self._grace)
+            patient = self._is_before(self._clock.steady(task["startedAt"]) + self._grace)
             return Condition.STARTING if patient else Condition.UNHEALTHY
         return Condition.STARTING if Condition.STARTING in verdicts else Condition.HEALTHY
 

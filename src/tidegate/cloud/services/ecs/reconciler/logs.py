@@ -32,6 +32,7 @@ class LogShipper:
         self._pods = pods
         self._roles = roles
         self._running: dict[Key, asyncio.Event] = {}
+        self._behind: set[Key] = set()  # of these, lines may have been left: the last attempt has failed
 
     async def open(self, record: TaskRecord, container: Mapping[str, Any], task_id: str) -> None:
         """Make the container's log stream (and its group, where asked for); raise `ServiceError`."""
@@ -51,15 +52,21 @@ class LogShipper:
         definition = None if record is None else self._model.definition_by_arn(record["definition"])
         if record is None or definition is None:
             self._model.log_positions.delete(*key)
+            self._behind.discard(key)
             return None
         container = next(c for c in definition["definition"]["containerDefinitions"] if c["name"] == name)
         target = log_target(container, task_id)
         if target is None:
             return None
+        if key in self._running:
+            await self._running[key].wait()
+            return None
         done = self._running[key] = asyncio.Event()
+        self._behind.add(key)
         try:
             caller = await self._roles.execution(record, target[2])
             await self._follow(key, caller, target[0], target[1])
+            self._behind.discard(key)
         finally:
             done.set()
             del self._running[key]
@@ -67,13 +74,17 @@ class LogShipper:
 
     async def drained(self, key: Key, patience: float) -> None:
         """Wait until what a container has written is carried, `patience` seconds at the most."""
-        running = self._running.get(key)
-        if running is not None:
-            try:
-                async with asyncio.timeout(patience):
-                    await running.wait()
-            except TimeoutError:
-                log.warning("%s: its last lines were not carried within %.0f s", "/".join(key), patience)
+        try:
+            async with asyncio.timeout(patience):
+                if key in self._running:
+                    await self._running[key].wait()
+                if key in self._behind:  # it would be tried again later, when the container is gone
+                    await self.reconcile(key)
+        except TimeoutError:
+            log.warning("%s: its last lines were not carried within %.0f s", "/".join(key), patience)
+        except ServiceError as error:  # a role that was taken away keeps nobody from stopping
+            log.warning("%s: its last lines were not carried: %s", "/".join(key), error)
+        self._behind.discard(key)
 
     async def _follow(self, key: Key, caller: Caller, group: str, stream: str) -> None:
         since = self._model.log_positions.get(*key)

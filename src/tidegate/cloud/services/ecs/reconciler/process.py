@@ -138,11 +138,11 @@ class Process:
         own = primary(self._service)
         return Shift(
             stage=Stage(deployment["lifecycleStage"]),
-            since=shift["since"],
+            since=self._clock.steady(shift["since"]),
             steps=steps(configuration),
             bake=timedelta(minutes=configuration.get("bakeTimeInMinutes", 0)),
             step=shift["step"],
-            moved_at=shift.get("moved_at"),
+            moved_at=self._clock.steady(shift["moved_at"]) if "moved_at" in shift else None,
             source=shift["source"],
             production=rules.shares(own, "productionListenerRule"),
             test=rules.shares(own, "testListenerRule"),

@@ -120,8 +120,8 @@ class Step(Tending):
                     primary=each["status"] == PRIMARY,
                     rollout=Rollout(each["rollout"]),
                     failures=each["failed"],
-                    last_failure=each.get("last_failure"),
-                    arrived_at=each.get("arrived_at"),
+                    last_failure=self._steady(each.get("last_failure")),
+                    arrived_at=self._steady(each.get("arrived_at")),
                     ending=self._ending(each["id"]),
                 )
                 for each in self._record["deployments"]

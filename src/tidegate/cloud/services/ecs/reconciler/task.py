@@ -134,8 +134,10 @@ class TaskReconciler:
 
     async def sweep(self, key: Key) -> float | None:
         """Remove the pods that belong to no task: what a reset or a kill left on the engine."""
+        found = await self._pods.names()
+        # the records after the engine: a pod comes after its record, so what was made meanwhile is not taken for lost
         live = {pod_name(key) for key, each in self._model.tasks.items() if each["task"]["lastStatus"] != STOPPED}
-        for pod in await self._pods.names() - live - self._model.standby_pods():
+        for pod in found - live - self._model.standby_pods():
             await self._pods.remove(pod)
         return None
 

@@ -75,7 +75,7 @@ class _TaskSetStep(Tending):
                 settled=deployment["rollout"] == COMPLETED,
                 draining=deployment["status"] == DRAINING,
                 failures=deployment["failed"],
-                last_failure=deployment.get("last_failure"),
+                last_failure=self._steady(deployment.get("last_failure")),
                 ending=self._ending(deployment["id"]),
             ),
             self._now,

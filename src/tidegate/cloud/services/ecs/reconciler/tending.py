@@ -56,7 +56,10 @@ class Tending:
         self._tasks = tasks
         self.timers: list[datetime] = []
         grace = record["service"].get("healthCheckGracePeriodSeconds", 0)
-        self._conditions = Conditions(model, health, grace, self._now, self.timers)
+        self._conditions = Conditions(model, health, grace, clock, self._now, self.timers)
+
+    def _steady(self, moment: datetime | None) -> datetime | None:
+        return None if moment is None else self._clock.steady(moment)
 
     def _deployments(self) -> list[DeploymentRecord]:
         """Return what the tasks may be of."""

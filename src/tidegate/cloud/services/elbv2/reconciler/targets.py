@@ -175,7 +175,7 @@ class TargetsReconciler:
             self._idle.pop(key, None)
             idle_for = None
         decision = drain(
-            since=record["since"],
+            since=self._clock.steady(record["since"]),
             now=self._clock.now(),
             delay=float(group["attributes"]["deregistration_delay.timeout_seconds"]),
             requests=requests,
