@@ -347,6 +347,7 @@ def next_second() -> None:
     wait_for(lambda: int(time.time()), lambda now: now > second)
 
 
+@pytest.mark.slow
 def test_the_command_line_deploys(cloud: Daemon, stacks: Stacks, tmp_path: Any) -> None:
     path = tmp_path / "template.yml"
     path.write_text(NETWORK)

@@ -281,6 +281,7 @@ def test_alarms_of_a_stack(cloud: Daemon, cloudwatch: Any) -> None:
     assert cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])["MetricAlarms"] == []
 
 
+@pytest.mark.slow
 def test_alarms_survive_a_kill(own_cloud: Daemon) -> None:
     cloudwatch = own_cloud.client("cloudwatch")
     cloudwatch.put_metric_alarm(**{**ALARM, "TreatMissingData": "ignore"})

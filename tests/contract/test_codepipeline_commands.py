@@ -124,6 +124,7 @@ def test_commands_as_a_rule(cloud: Daemon, git: Git) -> None:
     assert over(cloud, start(cloud))["status"] == "Failed"
 
 
+@pytest.mark.slow
 def test_an_image_is_built_published_and_is_a_source(cloud: Daemon, git: Git) -> None:
     ecr = cloud.client("ecr")
     ecr.create_repository(repositoryName="shop")

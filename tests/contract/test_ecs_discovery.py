@@ -81,6 +81,7 @@ class Discovered(Fargate):
         return len(deployments) == 1 and found["runningCount"] == number and not found["pendingCount"]
 
 
+@pytest.mark.slow
 def test_a_name_follows_its_tasks_and_outlives_the_daemon(own_cloud: Daemon) -> None:
     shop = Discovered(own_cloud)
     arn = shop.registry("web")

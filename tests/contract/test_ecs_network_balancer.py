@@ -60,6 +60,7 @@ def test_a_service_behind_a_network_balancer(balanced: NetworkBalanced) -> None:
     assert [each["TargetHealth"]["State"] for each in shown] == ["healthy"]
 
 
+@pytest.mark.slow
 def test_connections_shift_from_one_target_group_to_the_other(balanced: NetworkBalanced) -> None:
     group: dict[str, Any] = {"Name": "net2", "Protocol": "TCP", "Port": 8080, "VpcId": balanced.vpc, "TargetType": "ip"}
     made = balanced.elb.create_target_group(**group, HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2)

@@ -235,6 +235,7 @@ def test_an_alarm_that_was_raised_before_a_deployment_is_not_about_it(balanced: 
     assert balanced.stable()["deployments"][0]["rolloutState"] == "COMPLETED"
 
 
+@pytest.mark.slow
 def test_a_task_without_a_way_in_is_unhealthy_with_a_time_out(balanced: Balanced) -> None:
     rules = balanced.ec2.describe_security_groups(GroupIds=[balanced.groups["tasks"]])["SecurityGroups"][0]
     balanced.ec2.revoke_security_group_ingress(GroupId=balanced.groups["tasks"], IpPermissions=rules["IpPermissions"])

@@ -236,6 +236,7 @@ def test_a_version_that_crashes_gets_no_request(shifted: Shifted) -> None:
     assert shifted.weights() == [100, 0]
 
 
+@pytest.mark.slow
 def test_a_role_that_may_not_shift(shifted: Shifted) -> None:
     shifted.create_shifting("v1", desired=1, strategy="BLUE_GREEN")
     shifted.allow_shift("RegisterTargets", "DeregisterTargets")
@@ -290,6 +291,7 @@ def test_a_daemon_killed_in_a_shift_goes_on(own_cloud: Daemon) -> None:
     assert load.failures == {}
 
 
+@pytest.mark.slow
 def test_rolling_and_shifting_can_be_changed(shifted: Shifted) -> None:
     shifted.create_shifting("v1", desired=1, strategy="BLUE_GREEN")
     shifted.ended(shifted.deploy("v2"))

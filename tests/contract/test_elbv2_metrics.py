@@ -12,6 +12,7 @@ from tests.http_endpoint import until
 __all__ = ["front"]
 
 
+@pytest.mark.slow
 async def test_metrics_of_a_load_balancer(front: Front) -> None:
     """Everything in one test, for what is measured is published every 20 seconds."""
     group = front.network.group(**QUICK)

@@ -715,6 +715,7 @@ def test_transfers(s3: Any, tmp_path: Path) -> None:
 # the AWS CLI
 
 
+@pytest.mark.slow
 def test_aws_cli(cloud: Daemon, tmp_path: Path) -> None:
     tree = {"a.txt": b"a", "sub dir/b+c.txt": b"b", "sub dir/ü/d.bin": os.urandom(9 * MIB), "x/../y": b""}
     source, target = tmp_path / "source", tmp_path / "target"
