@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from tests.contract.test_elbv2 import to
 from tests.contract.test_elbv2_traffic import QUICK, Front, front, started, target
 from tests.http_endpoint import until
