@@ -16,6 +16,8 @@ from tidegate.template.policies import PULL, PUSH
 
 _TAG_LENGTH = 12  # of the commit, as buildspec.yml tags images
 _SHOWN_LINES = 15
+_READ_LINES = 300  # what a build does after a command has failed is in them too
+_FAILED = "Command did not exit successfully"
 _NEWEST = 10  # builds that may still be running
 
 
@@ -100,11 +102,13 @@ class Builds:
         return f"; its role may not do {', '.join(denied)} on {repository}" if denied else ""
 
     def last_lines(self, build: Any) -> list[str]:
-        """Return the last lines of a build's log."""
+        """Return the last lines of a build's log, or the last before the end of the first command that failed."""
         place = build.get("logs", {})
         if "groupName" not in place or "streamName" not in place:
             return []
-        return last_lines(self.project.home, place["groupName"], place["streamName"], _SHOWN_LINES)
+        lines = last_lines(self.project.home, place["groupName"], place["streamName"], _READ_LINES)
+        end = next((number for number, line in enumerate(lines, 1) if _FAILED in line), len(lines))
+        return lines[:end][-_SHOWN_LINES:]
 
     def _under_way(self, name: str, revision: str) -> Any | None:
         """Return the build of this revision that an interrupted `up` has left running, None where there is none."""
