@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from botocore.config import Config
 
 from tidegate.cloud.daemon import purge
@@ -85,7 +86,10 @@ class Daemon:
         """Stop it if it runs, and leave nothing of it on this machine."""
         if self.process is not None and self.process.poll() is None:
             self.stop()
-        purge(self.data_dir)
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in self.variables.items():
+                environment.setenv(name, value)
+            purge(self.data_dir)
 
     def reset(self) -> None:
         """Empty the local cloud."""

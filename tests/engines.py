@@ -99,17 +99,20 @@ class OwnEngine:
 
     def remove(self) -> None:
         """End it and its containerd, and leave nothing."""
-        if containers := self.docker("ps", "--all", "--quiet").split():
-            self.docker("rm", "--force", *containers)
-        for network in self.docker("network", "ls", "--quiet", "--filter", "driver=bridge").split():
-            self.docker("network", "rm", network)
-        assert self.process is not None
-        self.process.terminate()
-        self.process.wait(30)
-        for mounted in reversed(self._mounts()):
-            subprocess.run(["umount", mounted], check=True)
-        shutil.rmtree(self.folder)
-        subprocess.run(["docker", "network", "rm", self._bridge], capture_output=True, check=True)
+        try:
+            if containers := self.docker("ps", "--all", "--quiet").split():
+                self.docker("rm", "--force", *containers)
+            named = self.docker("network", "ls", "--filter", "type=custom", "--format", "{{.ID}}").split()
+            if named:
+                self.docker("network", "rm", *named)
+        finally:
+            assert self.process is not None
+            self.process.terminate()
+            self.process.wait(30)
+            for mounted in reversed(self._mounts()):
+                subprocess.run(["umount", mounted], check=True)
+            shutil.rmtree(self.folder)
+            subprocess.run(["docker", "network", "rm", self._bridge], capture_output=True, check=True)
 
     def _mounts(self) -> list[str]:
         """Return what is mounted below its folder: one that was killed has left some."""
@@ -126,9 +129,15 @@ class OwnEngine:
 @contextmanager
 def own_engine(folder: Path, *, live_restore: bool) -> Iterator[OwnEngine]:
     """Run an engine of one's own for a while."""
-    engine = OwnEngine(folder, live_restore)
+    engine, links = OwnEngine(folder, live_restore), _links()
     engine.start()
     try:
         yield engine
     finally:
         engine.remove()
+        assert links <= _links(), "a link of the machine's own engine is gone"
+
+
+def _links() -> set[str]:
+    """Return the machine's own default bridge, where there is one."""
+    return {each.name for each in Path("/sys/class/net").glob("docker0")}

@@ -30,8 +30,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[OwnEngine]:
 
 
 @pytest.fixture
-def cloud(engine: OwnEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
-    monkeypatch.setenv("DOCKER_HOST", engine.host)  # to be purged there as well
+def cloud(engine: OwnEngine, tmp_path: Path) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path / "cloud", free_port(), variables={"DOCKER_HOST": engine.host})
     daemon.data_dir.mkdir()
     daemon.start()

@@ -48,6 +48,7 @@ class Time(Clock):
     """A clock that goes on when it is told to."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.at = datetime(2026, 1, 1, tzinfo=UTC)
 
     def now(self) -> datetime:

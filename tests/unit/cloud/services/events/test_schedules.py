@@ -18,6 +18,7 @@ class SetClock(Clock):
     """Stands still."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.time = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 
     def now(self) -> datetime:
