@@ -1,7 +1,8 @@
 """What the local cloud offers of each service, and which test uses it: the text of docs/coverage.md.
 
 A test uses an operation where it calls it on a client of boto3 (`ecs.run_task(...)`), pages through it, waits with a
-waiter that asks it, or runs it by the AWS CLI (`"ecs", "run-task"`).
+waiter that asks it, runs it by the AWS CLI (`"ecs", "run-task"`), or names it to what calls it (`call("ecs",
+"run_task")`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _WORDS = {
     "ec2": ("network", "vpc"),
     "acm": ("certificates",),
 }
+# what is given the name of an operation to call
+_CALLERS = ("call", "one", "get_paginator", "generate_presigned_url")
 _HEAD = """# Coverage
 
 What the local cloud offers of each service, made from the code: an operation, whether it is *real* (what it says is so:
@@ -114,12 +117,16 @@ def _calls(tree: ast.AST) -> Iterator[tuple[str, str]]:
             for before, word in zip(["", *words], words, strict=False):
                 if re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", word):
                     yield word.replace("-", "_"), before
+                elif _name(node.func) in _CALLERS:
+                    yield word, f"{before} {ast.unparse(node.func)}"
             if isinstance(node.func, ast.Attribute):
                 yield node.func.attr, ast.unparse(node.func.value)
-                if node.func.attr == "get_paginator" and words:
-                    yield words[0], ast.unparse(node.func.value)
         elif isinstance(node, ast.Attribute):
             yield node.attr, ast.unparse(node.value)  # `partial(ecs.run_task, ...)`
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else ast.unparse(function)
 
 
 def _speaks_of(service: str, text: str) -> bool:

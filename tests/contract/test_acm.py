@@ -159,3 +159,23 @@ def test_a_killed_daemon_issues_what_was_requested(own_cloud: Daemon) -> None:
     own_cloud.start()
     acm = own_cloud.client("acm")
     until(lambda: status_of(acm, arn), "ISSUED")
+
+
+def test_mails_and_options_of_what_is_issued(cloud: Daemon) -> None:
+    acm = cloud.client("acm")
+    mailed = acm.request_certificate(DomainName="mail.example.com", ValidationMethod="EMAIL")["CertificateArn"]
+    acm.get_waiter("certificate_validated").wait(CertificateArn=mailed, WaiterConfig=ONCE)
+    Zone(cloud)
+    waiting = acm.request_certificate(DomainName="example.com", ValidationMethod="DNS")["CertificateArn"]
+    for arn, domain in ((mailed, "mail.example.com"), (waiting, "example.com")):
+        again = {"CertificateArn": arn, "Domain": domain, "ValidationDomain": "example.com"}
+        assert refusal(acm.resend_validation_email, **again)[0] == "InvalidStateException"
+    logged = {"CertificateTransparencyLoggingPreference": "DISABLED"}
+    acm.update_certificate_options(CertificateArn=mailed, Options=logged)
+    options = acm.describe_certificate(CertificateArn=mailed)["Certificate"]["Options"]
+    assert options["CertificateTransparencyLoggingPreference"] == "DISABLED"
+    for changed in ({"Export": "ENABLED"}, {"ValidationMethod": "DNS"}):
+        code, message = refusal(acm.update_certificate_options, CertificateArn=mailed, Options=changed)
+        assert (code, next(iter(changed)) in message) == ("NotImplemented", True)
+    missing = refusal(acm.update_certificate_options, CertificateArn=f"{mailed[:-12]}{0:012}", Options=logged)
+    assert missing[0] == "ResourceNotFoundException"

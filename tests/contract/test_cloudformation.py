@@ -461,3 +461,61 @@ def test_a_stack_that_takes_too_long_is_taken_back(cloud: Daemon, stacks: Stacks
     ]
     assert any("Stack creation time exceeded the specified timeout." in reason for reason in reasons)
     assert groups(cloud) == {}
+
+
+def test_change_sets_are_listed_and_forgotten(stacks: Stacks) -> None:
+    stacks.create("s", template(A=group("a")))
+
+    def change_sets() -> dict[str, str]:
+        summaries = stacks.client.list_change_sets(StackName="s")["Summaries"]
+        return {each["ChangeSetName"]: each["ExecutionStatus"] for each in summaries}
+
+    for name, days in (("one", 3), ("two", 5)):
+        stacks.client.create_change_set(
+            StackName="s", ChangeSetName=name, TemplateBody=text(template(A=group("a", days)))
+        )
+        stacks.client.get_waiter("change_set_create_complete").wait(
+            StackName="s", ChangeSetName=name, WaiterConfig={"Delay": 1}
+        )
+    assert change_sets() == {"one": "AVAILABLE", "two": "AVAILABLE"}
+    for _ in range(2):  # one that is gone is no error
+        stacks.client.delete_change_set(StackName="s", ChangeSetName="one")
+    assert change_sets() == {"two": "AVAILABLE"}
+    with pytest.raises(ClientError, match="ChangeSetNotFound"):
+        stacks.client.describe_change_set(StackName="s", ChangeSetName="one")
+    with pytest.raises(ClientError, match="does not exist"):
+        stacks.client.list_change_sets(StackName="none")
+
+
+def test_a_protected_stack_is_not_deleted(stacks: Stacks) -> None:
+    made = stacks.create("s", template(A=group("a", Metadata={"why": "to be seen"})), EnableTerminationProtection=True)
+    with pytest.raises(ClientError, match="cannot be deleted while TerminationProtection is enabled"):
+        stacks.client.delete_stack(StackName="s")
+    detail = stacks.client.describe_stack_resource(StackName="s", LogicalResourceId="A")["StackResourceDetail"]
+    assert (detail["PhysicalResourceId"], detail["ResourceStatus"]) == ("a", "CREATE_COMPLETE")
+    assert json.loads(detail["Metadata"]) == {"why": "to be seen"}
+    with pytest.raises(ClientError, match="Resource B does not exist for stack s"):
+        stacks.client.describe_stack_resource(StackName="s", LogicalResourceId="B")
+    changed = stacks.client.update_termination_protection(StackName="s", EnableTerminationProtection=False)
+    assert changed["StackId"] == made["StackId"]
+    assert stacks.describe("s")["EnableTerminationProtection"] is False
+    stacks.delete("s")
+
+
+def test_a_template_is_validated(stacks: Stacks) -> None:
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}}
+    body = {
+        "Description": "d",
+        "Parameters": {"Name": {"Type": "String", "Default": "x"}, "Secret": {"Type": "String", "NoEcho": True}},
+        **template(A=role),
+    }
+    found = stacks.client.validate_template(TemplateBody=text(body))
+    assert (found["Description"], found["Capabilities"]) == ("d", ["CAPABILITY_IAM"])
+    assert {each["ParameterKey"]: (each.get("DefaultValue"), each["NoEcho"]) for each in found["Parameters"]} == {
+        "Name": ("x", False),
+        "Secret": (None, True),
+    }
+    for wrong, why in (("{", "Template format error"), (text({"Resources": {}}), "At least one Resources member")):
+        with pytest.raises(ClientError, match=why) as caught:
+            stacks.client.validate_template(TemplateBody=wrong)
+        assert caught.value.response["Error"]["Code"] == "ValidationError"

@@ -196,6 +196,15 @@ def test_target_group_attributes(network: Network) -> None:
 
     assert modify(deregistration_delay__timeout_seconds="5")["deregistration_delay.timeout_seconds"] == "5"
     assert modify(slow_start__duration_seconds="30")["slow_start.duration_seconds"] == "30"
+    described = network.elb.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
+    assert {
+        "deregistration_delay.timeout_seconds": "5",
+        "slow_start.duration_seconds": "30",
+        "load_balancing.algorithm.type": "round_robin",
+        "stickiness.enabled": "false",
+    }.items() <= {each["Key"]: each["Value"] for each in described}.items()
+    gone = refusal(network.elb.describe_target_group_attributes, TargetGroupArn=f"{arn[:-16]}{0:016}")
+    assert gone[0] == "TargetGroupNotFound"
     assert refusal(modify, slow_start__duration_seconds="10")[0] == "ValidationError"
     assert refusal(modify, load_balancing__algorithm__type="least_outstanding_requests")[0] == (
         "InvalidConfigurationRequest"

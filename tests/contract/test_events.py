@@ -92,3 +92,15 @@ def test_a_pattern_tried_out(cloud: Daemon) -> None:
     assert events.test_event_pattern(EventPattern=PATTERN, Event=json.dumps(event))["Result"] is True
     other = json.dumps({**event, "source": "x"})
     assert events.test_event_pattern(EventPattern=PATTERN, Event=other)["Result"] is False
+
+
+def test_the_one_bus(cloud: Daemon) -> None:
+    events = cloud.client("events")
+    arn = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default"
+    for named in ({}, {"Name": "default"}, {"Name": arn}):
+        bus = events.describe_event_bus(**named)
+        assert (bus["Name"], bus["Arn"]) == ("default", arn)
+    with pytest.raises(ClientError, match=r"does not offer events custom event buses \(own\)"):
+        events.describe_event_bus(Name="own")
+    assert [each["Arn"] for each in events.list_event_buses(NamePrefix="def")["EventBuses"]] == [arn]
+    assert events.list_event_buses(NamePrefix="x")["EventBuses"] == []

@@ -253,3 +253,14 @@ def test_keys_outlive_a_kill(own_cloud: Daemon) -> None:
     own_cloud.kill()
     own_cloud.start()
     assert own_cloud.client("kms").decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+
+
+def test_chance_and_the_name_of_a_policy(kms: Any) -> None:
+    first, second = (kms.generate_random(NumberOfBytes=1024)["Plaintext"] for _ in range(2))
+    assert len(first) == len(second) == 1024
+    assert first != second
+    refused("ValidationException", "number of bytes", kms.generate_random)
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    answer = kms.list_key_policies(KeyId=key)
+    assert (answer["PolicyNames"], answer["Truncated"]) == (["default"], False)
+    refused("NotFoundException", "does not exist", kms.list_key_policies, KeyId="0" * 36)

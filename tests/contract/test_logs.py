@@ -282,3 +282,14 @@ def test_everything_is_there_after_a_kill(own_cloud: Daemon) -> None:
     own_cloud.kill()
     own_cloud.start()
     assert read(logs) == ["kept"]
+
+
+def test_tags_in_the_older_way(logs: Any) -> None:
+    logs.tag_log_group(logGroupName=GROUP, tags={"a": "1", "b": "2"})
+    logs.tag_log_group(logGroupName=GROUP, tags={"a": "3"})
+    logs.untag_log_group(logGroupName=GROUP, tags=["b", "none"])
+    assert logs.list_tags_log_group(logGroupName=GROUP)["tags"] == {"a": "3"}
+    arn = logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"][0]["logGroupArn"]
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "3"}
+    refused(logs.tag_log_group, "ResourceNotFoundException", logGroupName="none", tags={"a": "1"})
+    refused(logs.untag_log_group, "ResourceNotFoundException", logGroupName="none", tags=["a"])

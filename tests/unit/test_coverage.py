@@ -24,3 +24,7 @@ def test_every_operation_of_a_whole_service_is_built_or_left_out_for_a_reason() 
             unsaid = set(service.known.values()) - set(said)
             wrong += [f"{service.name} {each} is neither" for each in unsaid if xform_name(each) not in service.built]
     assert wrong == []
+
+
+def test_every_operation_that_is_built_is_used_by_a_test() -> None:
+    assert coverage.untested() == []

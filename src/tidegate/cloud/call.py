@@ -33,7 +33,8 @@ class Principal:
     `arn` reads as `sts:GetCallerIdentity` shows it, `id` is the unique id beside it (`AROA…:session`). A
     session of a role names the role in `role_arn` and the policies that narrow it, as JSON text, in `policies`;
     a service that acts by itself (`ecs-tasks.amazonaws.com` assuming a role) is named in `service`. Where a service
-    has assumed the role, `source` is the ARN of what it did so for: a pipeline, a rule.
+    has assumed the role, `source` is the ARN of what it did so for: a pipeline, a rule. `temporary` says whether it
+    came with keys of STS.
     """
 
     arn: str
@@ -43,6 +44,7 @@ class Principal:
     policies: tuple[str, ...] = ()
     service: str | None = None
     source: str | None = None
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,7 +286,7 @@ class CertificatesApi:
             )
         return {}
 
-    @operation(resource=_arn)
+    @operation(resource=_arn, refuse=("Options.ValidationMethod",))
     async def update_certificate_options(
         self, context: Context, request: t.UpdateCertificateOptionsRequestTypeDef
     ) -> Mapping[str, Any]:

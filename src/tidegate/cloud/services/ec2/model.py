@@ -70,7 +70,7 @@ INTERFACE = Noun(
     "TagSet",
 )
 DHCP_OPTIONS = Noun(
-    "ec2.dhcp-options", "DhcpOptionsId", "dopt", "dhcp-options", "dhcpOption ID", "InvalidDhcpOptionsID.NotFound"
+    "ec2.dhcp-options", "DhcpOptionsId", "dopt", "dhcp-options", "dhcpOption ID", "InvalidDhcpOptionID.NotFound"
 )
 NOUNS = (
     VPC,

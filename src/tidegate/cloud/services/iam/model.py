@@ -41,6 +41,7 @@ class PolicyRecord(TypedDict):
     policy: t.PolicyTypeDef
     versions: dict[str, str]
     created: dict[str, datetime]
+    newest: NotRequired[int]  # the highest number that a version has had
 
 
 class AccessKeyRecord(TypedDict):

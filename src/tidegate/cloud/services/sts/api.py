@@ -65,9 +65,11 @@ class StsApi:
             "AssumedRoleUser": {"AssumedRoleId": session_id, "Arn": arn},
         }
 
-    @operation(refuse=("MinimumSessionTokenSize",))
+    @operation(open_to_all=True, refuse=("MinimumSessionTokenSize",))
     async def get_session_token(self, context: Context, request: t.GetSessionTokenRequestTypeDef) -> Mapping[str, Any]:
-        """Issue temporary keys of the caller itself."""
+        """Issue temporary keys of the caller itself, who came with lasting ones."""
+        if context.principal.temporary:
+            raise ServiceError("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
         for name in ("SerialNumber", "TokenCode"):
             if name in request:
                 raise ServiceError("AccessDenied", "MultiFactorAuthentication failed: no device is registered.", 403)
@@ -79,7 +81,7 @@ class StsApi:
         principal = context.principal
         return {"UserId": principal.id, "Account": principal.account, "Arn": principal.arn}
 
-    @operation(open_to_all=True)
+    @operation()
     async def get_access_key_info(
         self, context: Context, request: t.GetAccessKeyInfoRequestTypeDef
     ) -> Mapping[str, Any]:

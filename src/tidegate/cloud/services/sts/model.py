@@ -37,7 +37,12 @@ class StsModel:
         if session is None:
             return None
         principal = Principal(
-            session["arn"], session["id"], self.account, session["role_arn"], tuple(session["policies"])
+            session["arn"],
+            session["id"],
+            self.account,
+            session["role_arn"],
+            tuple(session["policies"]),
+            temporary=True,
         )
         return Credential(session["secret"], principal, session["token"], session["expires"])
 

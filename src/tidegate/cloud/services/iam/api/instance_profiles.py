@@ -33,7 +33,7 @@ class InstanceProfilesApi:
         """Create an instance profile."""
         name, path = request["InstanceProfileName"], request.get("Path", "/")
         if self.model.instance_profiles.get(name) is not None:
-            raise already_exists("Instance Profile", name)
+            raise already_exists(f"Instance Profile {name}")
         profile: t.InstanceProfileTypeDef = {
             "Path": path,
             "InstanceProfileName": name,

@@ -9,9 +9,7 @@ from tidegate.cloud.call import Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.iam.api.shared import (
-    already_exists,
     checked_document,
-    delete_conflict,
     merged_tags,
     no_such_policy,
     on_the_wire,
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from types_boto3_iam import type_defs as t
 
 _MOST_VERSIONS = 5
+_USAGES = ("PermissionsPolicy", "PermissionsBoundary")
 
 
 class PoliciesApi:
@@ -41,7 +40,11 @@ class PoliciesApi:
         name, path, now = request["PolicyName"], request.get("Path", "/"), self._clock.now()
         arn = self.model.arn(f"policy{path}{name}")
         if any(each["policy"]["PolicyName"].lower() == name.lower() for each in self.model.policies.values()):
-            raise already_exists("A policy called", name)
+            raise ServiceError(
+                "EntityAlreadyExists",
+                f"A policy called {name} already exists. Duplicate names are not allowed.",
+                409,
+            )
         policy: t.PolicyTypeDef = {
             "PolicyName": name,
             "PolicyId": f"ANPA{self._clock.token(17)}",
@@ -103,7 +106,8 @@ class PoliciesApi:
                 "Before you create a new version, you must delete an existing version.",
                 409,
             )
-        version = f"v{max(int(name[1:]) for name in record['versions']) + 1}"
+        record["newest"] = record.get("newest", max(map(_number, record["versions"]))) + 1  # none is given twice
+        version = f"v{record['newest']}"
         record["versions"][version] = checked_document(request["PolicyDocument"])
         record["created"][version] = now
         if request.get("SetAsDefault"):
@@ -116,10 +120,11 @@ class PoliciesApi:
     async def list_policy_versions(
         self, context: Context, request: t.ListPolicyVersionsRequestTypeDef
     ) -> Mapping[str, Any]:
-        """List a managed policy's versions, without their documents."""
+        """List a managed policy's versions, without their documents, the newest first."""
         record = self._find(request["PolicyArn"])
-        versions = [self._version(record, name, with_document=False) for name in sorted(record["versions"])]
-        return paged(request, versions, lambda version: str(version["VersionId"]), "Versions")
+        names = sorted(record["versions"], key=_number, reverse=True)
+        versions = [self._version(record, name, with_document=False) for name in names]
+        return paged(request, versions, lambda each: f"{_number(each['VersionId']):09}", "Versions", descending=True)
 
     @operation(resource=policy_arn)
     async def set_default_policy_version(
@@ -147,41 +152,56 @@ class PoliciesApi:
 
     @operation(resource=policy_arn)
     async def delete_policy(self, context: Context, request: t.DeletePolicyRequestTypeDef) -> Mapping[str, Any]:
-        """Delete a managed policy that is attached to nobody."""
+        """Delete a managed policy that nobody has or is bounded by."""
         record = self._find_own(request["PolicyArn"])
-        if self._holders(request["PolicyArn"]):
+        if any(self._entities(request["PolicyArn"], usage) for usage in _USAGES):
             raise ServiceError("DeleteConflict", "Cannot delete a policy attached to entities.", 409)
         if len(record["versions"]) > 1:
-            raise delete_conflict("delete all its versions but the default")
+            raise ServiceError(
+                "DeleteConflict",
+                "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+                "versions. The default version is deleted with the policy.",
+                409,
+            )
         self.model.policies.delete(request["PolicyArn"])
         return {}
 
-    @operation(resource=policy_arn, refuse=("PolicyUsageFilter",))
+    @operation(resource=policy_arn)
     async def list_entities_for_policy(
         self, context: Context, request: t.ListEntitiesForPolicyRequestTypeDef
     ) -> Mapping[str, Any]:
-        """List the roles and users that a managed policy is attached to."""
-        self._find(request["PolicyArn"])
-        wanted = request.get("EntityFilter")
-        roles = [
-            {"RoleName": each["role"]["RoleName"], "RoleId": each["role"]["RoleId"]}
-            for each in self.model.roles.values()
-            if request["PolicyArn"] in each["attached"] and wanted in (None, "Role")
+        """List the roles and users that have a managed policy, or are bounded by it."""
+        arn, prefix = request["PolicyArn"], request.get("PathPrefix", "/")
+        self._find(arn)
+        usages = [request["PolicyUsageFilter"]] if "PolicyUsageFilter" in request else _USAGES
+        entities = {each["Arn"]: each for usage in usages for each in self._entities(arn, usage)}
+        chosen = [
+            entities[arn]
+            for arn in sorted(entities)
+            if entities[arn]["Path"].startswith(prefix)
+            and request.get("EntityFilter") in (None, "Role" if "RoleName" in entities[arn] else "User")
         ]
-        users = [
-            {"UserName": each["user"]["UserName"], "UserId": each["user"]["UserId"]}
-            for each in self.model.users.values()
-            if request["PolicyArn"] in each["attached"] and wanted in (None, "User")
-        ]
-        return {"PolicyRoles": roles, "PolicyUsers": users, "PolicyGroups": [], "IsTruncated": False}
+        answer = paged(request, chosen, lambda each: str(each["Arn"]), "found")
+        found = answer.pop("found")
+        return {
+            **answer,
+            "PolicyRoles": [_only(each, "RoleName", "RoleId") for each in found if "RoleName" in each],
+            "PolicyUsers": [_only(each, "UserName", "UserId") for each in found if "UserName" in each],
+            "PolicyGroups": [],
+        }
 
-    def _holders(self, arn: str) -> int:
-        holders = [each["attached"] for each in self.model.roles.values()]
-        holders += [each["attached"] for each in self.model.users.values()]
-        return sum(arn in attached for attached in holders)
+    def _entities(self, arn: str, usage: str) -> list[Mapping[str, Any]]:
+        """Return the roles and users that a policy is used for in one of _USAGES."""
+        of_roles = [(each["role"], each["attached"]) for each in self.model.roles.values()]
+        of_users = [(each["user"], each["attached"]) for each in self.model.users.values()]
+        holders: list[tuple[Mapping[str, Any], list[str]]] = [*of_roles, *of_users]
+        if usage == "PermissionsPolicy":
+            return [each for each, attached in holders if arn in attached]
+        return [each for each, _ in holders if each.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") == arn]
 
     def _answer(self, policy: t.PolicyTypeDef) -> dict[str, Any]:
-        return {**policy, "AttachmentCount": self._holders(policy["Arn"]), "PermissionsBoundaryUsageCount": 0}
+        attached, bounded = (len(self._entities(policy["Arn"], usage)) for usage in _USAGES)
+        return {**policy, "AttachmentCount": attached, "PermissionsBoundaryUsageCount": bounded}
 
     def _find(self, arn: str) -> PolicyRecord:
         if arn in aws_managed():
@@ -218,3 +238,11 @@ class PoliciesApi:
             "CreateDate": record["created"][name],
         }
         return {**version, "Document": on_the_wire(record["versions"][name])} if with_document else version
+
+
+def _number(version: str) -> int:
+    return int(version[1:])
+
+
+def _only(entity: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: entity[name] for name in names}

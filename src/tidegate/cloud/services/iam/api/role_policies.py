@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.iam.api.shared import (
+    attached_policies,
     checked_document,
     find_role,
     no_such_policy,
@@ -105,13 +106,7 @@ class RolePoliciesApi:
         self, context: Context, request: t.ListAttachedRolePoliciesRequestTypeDef
     ) -> Mapping[str, Any]:
         """List the managed policies attached to a role."""
-        prefix = request.get("PathPrefix", "/")
-        attached = [
-            {"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn}
-            for arn in sorted(find_role(self.model, request["RoleName"])["attached"])
-            if ("/" + arn.partition(":policy/")[2]).startswith(prefix)
-        ]
-        return paged(request, attached, lambda policy: policy["PolicyArn"], "AttachedPolicies")
+        return attached_policies(request, find_role(self.model, request["RoleName"])["attached"])
 
 
 def _no_inline(name: str) -> ServiceError:

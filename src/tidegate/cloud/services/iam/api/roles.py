@@ -37,7 +37,7 @@ class RolesApi:
         """Create a role with its trust policy."""
         name, path = request["RoleName"], request.get("Path", "/")
         if any(key[0].lower() == name.lower() for key, _ in self.model.roles.items()):
-            raise already_exists("Role", name)
+            raise already_exists(f"Role with name {name}")
         trust = checked_document(request["AssumeRolePolicyDocument"], trust=True)
         role: t.RoleTypeDef = {
             "Path": path,

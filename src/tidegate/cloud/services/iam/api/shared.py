@@ -44,9 +44,9 @@ def no_such_policy(arn: str) -> ServiceError:
     return ServiceError("NoSuchEntity", f"Policy {arn} was not found.", 404)
 
 
-def already_exists(what: str, name: str) -> ServiceError:
+def already_exists(what: str) -> ServiceError:
     """Refuse a name that is taken."""
-    return ServiceError("EntityAlreadyExists", f"{what} with name {name} already exists.", 409)
+    return ServiceError("EntityAlreadyExists", f"{what} already exists.", 409)
 
 
 def delete_conflict(why: str) -> ServiceError:
@@ -77,12 +77,24 @@ def on_the_wire(document: str) -> str:
     return quote(document, safe="")
 
 
-def paged(request: Mapping[str, Any], items: Sequence[T], key: Callable[[T], str], name: str) -> dict[str, Any]:
-    """Return one page as IAM lists answer it: `name`, IsTruncated, Marker."""
-    chosen, token = page(
-        items, request.get("Marker"), request.get("MaxItems", _PAGE), key=key, invalid="ValidationError"
-    )
+def paged(
+    request: Mapping[str, Any], items: Sequence[T], key: Callable[[T], str], name: str, *, descending: bool = False
+) -> dict[str, Any]:
+    """Return one page as IAM lists answer it: `name`, IsTruncated, Marker. `items` are ordered by `key`."""
+    limit = request.get("MaxItems", _PAGE)
+    chosen, token = page(items, request.get("Marker"), limit, key=key, invalid="ValidationError", descending=descending)
     return {name: chosen, "IsTruncated": token is not None, **({"Marker": token} if token else {})}
+
+
+def attached_policies(request: Mapping[str, Any], arns: Iterable[str]) -> dict[str, Any]:
+    """Return a page of the managed policies that somebody has, of those whose path starts with PathPrefix."""
+    prefix = request.get("PathPrefix", "/")
+    attached = [
+        {"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn}
+        for arn in sorted(arns)
+        if ("/" + arn.partition(":policy/")[2]).startswith(prefix)
+    ]
+    return paged(request, attached, lambda policy: policy["PolicyArn"], "AttachedPolicies")
 
 
 def merged_tags(tags: Iterable[t.TagTypeDef], more: Iterable[t.TagTypeDef]) -> list[t.TagTypeDef]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
@@ -10,6 +11,7 @@ from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.iam.api.shared import (
     already_exists,
+    attached_policies,
     checked_document,
     delete_conflict,
     find_user,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from types_boto3_iam import type_defs as t
 
 _MOST_KEYS = 2
+_MOST_GIT_CREDENTIALS = 2
 _GIT = "codecommit.amazonaws.com"
 
 
@@ -40,7 +43,7 @@ class UsersApi:
         """Create a user."""
         name, path = request["UserName"], request.get("Path", "/")
         if any(key[0].lower() == name.lower() for key, _ in self.model.users.items()):
-            raise already_exists("User", name)
+            raise already_exists(f"User with name {name}")
         user: t.UserTypeDef = {
             "Path": path,
             "UserName": name,
@@ -145,11 +148,15 @@ class UsersApi:
         find_user(self.model, name)
         if request["ServiceName"] != _GIT:
             raise ServiceError("NotSupportedService", f"The service {request['ServiceName']} is not supported.", 404)
-        number = len(self._git_credentials(name)) + 1
+        taken = {each["ServiceUserName"] for each in self._git_credentials(name)}
+        if len(taken) >= _MOST_GIT_CREDENTIALS:
+            what = f"Cannot exceed quota for ServiceSpecificCredentialsPerUser: {_MOST_GIT_CREDENTIALS}"
+            raise ServiceError("LimitExceeded", what, 409)
+        usernames = (f"{name}+{number}-at-{self.model.account}" for number in count(1))
         credential: t.ServiceSpecificCredentialTypeDef = {
             "CreateDate": self._clock.now(),
             "ServiceName": _GIT,
-            "ServiceUserName": f"{name}+{number}-at-{self.model.account}",
+            "ServiceUserName": next(each for each in usernames if each not in taken),
             "ServicePassword": self._clock.secret(),
             "ServiceSpecificCredentialId": f"ACCA{self._clock.token(16)}",
             "UserName": name,
@@ -164,6 +171,7 @@ class UsersApi:
     ) -> Mapping[str, Any]:
         """List a user's Git credentials, without their passwords."""
         name = self._name(context, request)
+        find_user(self.model, name)
         found = [
             {key: value for key, value in each.items() if key != "ServicePassword"}
             for each in self._git_credentials(name)
@@ -252,14 +260,14 @@ class UsersApi:
         self, context: Context, request: t.ListAttachedUserPoliciesRequestTypeDef
     ) -> Mapping[str, Any]:
         """List the managed policies attached to a user."""
-        attached = [
-            {"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn}
-            for arn in sorted(find_user(self.model, request["UserName"])["attached"])
-        ]
-        return paged(request, attached, lambda policy: policy["PolicyArn"], "AttachedPolicies")
+        return attached_policies(request, find_user(self.model, request["UserName"])["attached"])
 
     def _name(self, context: Context, request: Mapping[str, Any]) -> str:
-        return str(request.get("UserName") or context.principal.arn.rpartition("/")[2])
+        if "UserName" in request:
+            return str(request["UserName"])
+        if context.principal.role_arn is not None:
+            raise ServiceError("ValidationError", "Must specify userName when calling with non-User credentials")
+        return context.principal.arn.rpartition("/")[2]
 
     def _keys(self, name: str) -> list[t.AccessKeyMetadataTypeDef]:
         return [key["metadata"] for key in self.model.access_keys.values() if key["metadata"]["UserName"] == name]

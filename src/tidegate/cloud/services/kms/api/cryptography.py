@@ -137,7 +137,9 @@ class CryptographyApi:
     @operation(refuse=("CustomKeyStoreId", "Recipient"))
     async def generate_random(self, context: Context, request: t.GenerateRandomRequestTypeDef) -> Mapping[str, Any]:
         """Return bytes of unguessable chance."""
-        return {"Plaintext": os.urandom(request.get("NumberOfBytes") or 32)}
+        if "NumberOfBytes" not in request:
+            raise ServiceError("ValidationException", "Please specify number of bytes.")
+        return {"Plaintext": os.urandom(request["NumberOfBytes"])}
 
     def _data_key(self, context: Context, record: KeyRecord, request: Mapping[str, Any]) -> dict[str, Any]:
         if ("KeySpec" in request) is ("NumberOfBytes" in request):
