@@ -5,6 +5,7 @@ from tidegate.cloud.coverage import Coverage, LeftOut
 COVERAGE = Coverage(
     whole=True,
     recorded={
+        "PutAccountSetting": "of the settings, BLOB_MOUNTING is acted on; the others have one value each",
         "GetRegistryScanningConfiguration": "no image is scanned",
     },
     left_out=(
@@ -27,11 +28,8 @@ COVERAGE = Coverage(
         ),
         LeftOut(
             "it is not built yet",
-            "CreateRepositoryCreationTemplate DeleteRepositoryCreationTemplate DescribeRepositoryCreationTemplates "
-            "UpdateRepositoryCreationTemplate PutRegistryPolicy DeleteRegistryPolicy GetAccountSetting "
-            "PutAccountSetting PutReplicationConfiguration DescribeImageReplicationStatus StartReplicationBackfill "
-            "StopReplicationBackfill ListReplicationBackfills DescribeReplicationBackfillResults "
-            "RegisterPullTimeUpdateExclusion DeregisterPullTimeUpdateExclusion ListPullTimeUpdateExclusions",
+            "StartReplicationBackfill StopReplicationBackfill ListReplicationBackfills "
+            "DescribeReplicationBackfillResults",
             concerns=True,
         ),
     ),
