@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tidegate.cloud.planes.registry import Blobs, Registry, Uploads
 from tidegate.cloud.services.ecr.api import (
+    BackfillsApi,
     ImagesApi,
     LayersApi,
     PoliciesApi,
@@ -13,6 +14,7 @@ from tidegate.cloud.services.ecr.api import (
     SettingsApi,
     TemplatesApi,
 )
+from tidegate.cloud.services.ecr.backfiller import BackfillController
 from tidegate.cloud.services.ecr.coverage import COVERAGE
 from tidegate.cloud.services.ecr.creation import Creation
 from tidegate.cloud.services.ecr.images import Images
@@ -48,6 +50,7 @@ def add_ecr(parts: Parts) -> None:
         RegistryApi(model, tokens),
         SettingsApi(model, parts.clock, is_resource_policy),
         ReplicationApi(model, images),
+        BackfillsApi(model, parts.clock),
         TemplatesApi(model, parts.calls, parts.clock, is_resource_policy),
         coverage=COVERAGE,
     )
@@ -74,6 +77,9 @@ def add_ecr(parts: Parts) -> None:
         "ecr.replication", replication.reconcile, keys=lambda: [key for key, _ in model.replications.items()]
     )
     parts.loop.watch(model.replications.kind, "ecr.replication")
+    backfills = BackfillController(model, parts.clock)
+    parts.loop.add("ecr.backfill", backfills.reconcile, keys=lambda: [key for key, _ in model.backfills.items()])
+    parts.loop.watch(model.backfills.kind, "ecr.backfill")
     garbage = GarbageController(model, tokens, blobs, uploads, parts.clock)
     parts.loop.add("ecr.garbage", garbage.reconcile, keys=lambda: [REGISTRY])
     parts.loop.watch(model.lifecycle_policies.kind, "ecr.lifecycle")

@@ -5,7 +5,6 @@ from tidegate.cloud.coverage import Coverage, LeftOut
 COVERAGE = Coverage(
     whole=True,
     recorded={
-        "PutAccountSetting": "of the settings, BLOB_MOUNTING is acted on; the others have one value each",
         "GetRegistryScanningConfiguration": "no image is scanned",
     },
     left_out=(
@@ -25,12 +24,6 @@ COVERAGE = Coverage(
             "there is no other registry in reach",
             "CreatePullThroughCacheRule DeletePullThroughCacheRule DescribePullThroughCacheRules "
             "UpdatePullThroughCacheRule ValidatePullThroughCacheRule",
-        ),
-        LeftOut(
-            "it is not built yet",
-            "StartReplicationBackfill StopReplicationBackfill ListReplicationBackfills "
-            "DescribeReplicationBackfillResults",
-            concerns=True,
         ),
     ),
 )

@@ -129,6 +129,18 @@ class ReplicationRecord(TypedDict):
     deletes: bool  # whether the image is deleted there when it is here
 
 
+class BackfillRecord(TypedDict):
+    """A replication backfill. Its images are repository, digest and tag (or empty)."""
+
+    destination: str  # the region
+    status: Literal["IN_PROGRESS", "COMPLETE", "STOPPING", "STOPPED"]
+    started: datetime
+    ended: datetime | None
+    waiting: list[tuple[str, str, str]]
+    running: list[tuple[str, str, str]]
+    results: list[dict[str, Any]]  # as AWS shows them (ReplicationBackfillResult)
+
+
 class EcrModel:
     """All of it. Keys start with the region and the repository's name, but for tokens and events."""
 
@@ -151,6 +163,7 @@ class EcrModel:
         self.registries = Collection[RegistryRecord](store, "ecr.registry")  # by region
         self.exclusions = Collection[ExclusionRecord](store, "ecr.pull-time-exclusion")  # by region and ARN
         self.templates = Collection[TemplateRecord](store, "ecr.template")  # by region and prefix
+        self.backfills = Collection[BackfillRecord](store, "ecr.backfill")  # by region and id
         # by region, repository, digest and the region of the copy
         self.replications = Collection[ReplicationRecord](store, "ecr.replication")
 

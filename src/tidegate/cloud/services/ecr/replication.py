@@ -32,11 +32,15 @@ class Replications:
     def pushed(self, region: str, name: str, digest: str, tag: str | None) -> None:
         """Have an image copied, with its new tag if it has one."""
         for destination in destinations(self._model.settings_of(region)["rules"], name):
-            record = self._record(region, name, digest, destination)
-            record["copy"] = True
-            if tag is not None:
-                record["tags"] = [*(each for each in record["tags"] if each != tag), tag]
-            self._model.replications.put((region, name, digest, destination), record)
+            self.copied(region, name, digest, tag, destination)
+
+    def copied(self, region: str, name: str, digest: str, tag: str | None, destination: str) -> None:
+        """Have an image copied to one region, with a tag if it has one."""
+        record = self._record(region, name, digest, destination)
+        record["copy"] = True
+        if tag is not None:
+            record["tags"] = [*(each for each in record["tags"] if each != tag), tag]
+        self._model.replications.put((region, name, digest, destination), record)
 
     def untagged(self, region: str, name: str, digest: str, tag: str) -> None:
         """Have a tag removed from the copies."""

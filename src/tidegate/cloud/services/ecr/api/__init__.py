@@ -1,5 +1,6 @@
 """ECR's operations, one file a noun."""
 
+from tidegate.cloud.services.ecr.api.backfills import BackfillsApi
 from tidegate.cloud.services.ecr.api.images import ImagesApi
 from tidegate.cloud.services.ecr.api.layers import LayersApi
 from tidegate.cloud.services.ecr.api.policies import PoliciesApi
@@ -10,6 +11,7 @@ from tidegate.cloud.services.ecr.api.settings import SettingsApi
 from tidegate.cloud.services.ecr.api.templates import TemplatesApi
 
 __all__ = [
+    "BackfillsApi",
     "ImagesApi",
     "LayersApi",
     "PoliciesApi",
