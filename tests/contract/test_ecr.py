@@ -115,7 +115,6 @@ def test_operations_that_are_not_offered(ecr: Any) -> None:
     for call, request in (
         (ecr.describe_image_scan_findings, {"repositoryName": "app", "imageId": {"imageTag": "v1"}}),
         (ecr.start_image_scan, {"repositoryName": "app", "imageId": {"imageTag": "v1"}}),
-        (ecr.put_replication_configuration, {"replicationConfiguration": {"rules": []}}),
         (ecr.create_pull_through_cache_rule, {"ecrRepositoryPrefix": "hub", "upstreamRegistryUrl": "x"}),
     ):
         assert code_of(call, **request)[::2] == ("NotImplemented", 501)

@@ -179,8 +179,15 @@ def test_a_range_outside_is_refused(registry: Client) -> None:
 
 
 def test_a_blob_is_mounted_from_a_repository_that_may_be_read(cloud: Daemon, registry: Client) -> None:
-    cloud.client("ecr").create_repository(repositoryName="team/other")
+    ecr = cloud.client("ecr")
+    ecr.create_repository(repositoryName="team/other")
+    cloud.client("ecr", region="eu-west-1").create_repository(repositoryName="app")
     registry.push_blob("app", CONTENT)
+    mount = f"blobs/uploads/?mount={DIGEST}&from=app"
+    assert ecr.get_account_setting(name="BLOB_MOUNTING")["value"] == "DISABLED"
+    assert registry("POST", f"/v2/team/other/{mount}").status == 202  # it has to be uploaded
+    ecr.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
+    assert registry("POST", f"/v2/aws--eu-west-1/app/{mount}").status == 202  # that is another registry
     assert registry("HEAD", f"/v2/team/other/blobs/{DIGEST}").status == 404
     answer = registry("POST", f"/v2/team/other/blobs/uploads/?mount={DIGEST}&from=app")
     assert (answer.status, answer.headers["location"]) == (201, f"/v2/team/other/blobs/{DIGEST}")
@@ -193,6 +200,7 @@ def test_a_blob_is_mounted_from_a_repository_that_may_be_read(cloud: Daemon, reg
 
 def test_nothing_is_mounted_from_what_may_not_be_read(cloud: Daemon, registry: Client) -> None:
     cloud.client("ecr").create_repository(repositoryName="mine")
+    cloud.client("ecr").put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
     registry.push_blob("app", CONTENT)
     keys = assume(cloud, "own")
     everything_on_mine = policy("Allow", "ecr:*", ARN.replace("/app", "/mine"))

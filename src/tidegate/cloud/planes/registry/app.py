@@ -211,7 +211,9 @@ class Registry:
     # Uploads
 
     async def _start_upload(self, call: _Call) -> Response:
-        self._may(call, Step.START_UPLOAD)
+        self._access.authorize(call.who, Step.START_UPLOAD, call.repository, call.reference)
+        await self._access.prepare(call.who, call.repository)
+        self._records.expect(call.repository)
         mounted = call.query.get("mount")
         if mounted is not None and self._mount(call, digests.checked(mounted), call.query.get("from")):
             return _created(call.repository, mounted)
@@ -226,7 +228,7 @@ class Registry:
 
     def _mount(self, call: _Call, digest: str, source: str | None) -> bool:
         """Take over a blob of another repository where the client may read it there; else it uploads it."""
-        if source is None or not _REPOSITORY.fullmatch(source):
+        if source is None or not _REPOSITORY.fullmatch(source) or not self._records.mounts(call.repository, source):
             return False
         try:
             self._access.authorize(call.who, Step.GET_BLOB, source, digest)
@@ -293,7 +295,8 @@ class Registry:
     async def _get_manifest(self, call: _Call) -> Response:
         self._may(call, Step.GET_MANIFEST)
         pulled = call.request.method == "GET"
-        found = self._records.manifest(call.repository, _checked_reference(call.reference), pulled=pulled)
+        puller = call.who if pulled else None
+        found = self._records.manifest(call.repository, _checked_reference(call.reference), puller=puller)
         headers = {"docker-content-digest": found.digest, "content-length": str(len(found.content))}
         return Response(found.content if pulled else b"", headers=headers, media_type=found.media_type)
 

@@ -28,6 +28,9 @@ class Step(Enum):
 class Access(Protocol):
     """Who a request is made by, and whether that may be."""
 
+    async def prepare(self, who: Any, repository: str) -> None:
+        """Make the repository of a push where it is not there and may be made so; raise DENIED where not allowed."""
+
     def authenticate(self, user: str, password: str, client: str) -> Any | None:
         """Return who has these credentials, as `authorize` wants it, or None for nobody.
 
@@ -60,6 +63,9 @@ class Records(Protocol):
     def has_blob(self, repository: str, digest: str) -> bool:
         """Return whether a blob was pushed or mounted into the repository."""
 
+    def mounts(self, repository: str, source: str) -> bool:
+        """Return whether blobs of `source` may be mounted into the repository at all."""
+
     def add_blob(self, repository: str, digest: str, size: int) -> None:
         """Record a blob of the repository."""
 
@@ -69,8 +75,8 @@ class Records(Protocol):
     def put_manifest(self, repository: str, tag: str | None, manifest: Manifest) -> None:
         """Record a manifest and its tag, at once; raise MANIFEST_BLOB_UNKNOWN or TAG_INVALID."""
 
-    def manifest(self, repository: str, reference: str, *, pulled: bool) -> StoredManifest:
-        """Return a manifest by tag or digest; raise MANIFEST_UNKNOWN. `pulled` says that a client takes it away."""
+    def manifest(self, repository: str, reference: str, *, puller: Any | None) -> StoredManifest:
+        """Return a manifest by tag or digest; raise MANIFEST_UNKNOWN. `puller` is who takes it away, if anybody."""
 
     def remove_manifest(self, repository: str, digest: str) -> None:
         """Remove a manifest and its tags; raise MANIFEST_UNKNOWN."""

@@ -25,14 +25,5 @@ COVERAGE = Coverage(
             "CreatePullThroughCacheRule DeletePullThroughCacheRule DescribePullThroughCacheRules "
             "UpdatePullThroughCacheRule ValidatePullThroughCacheRule",
         ),
-        LeftOut(
-            "it is not built yet",
-            "CreateRepositoryCreationTemplate DeleteRepositoryCreationTemplate DescribeRepositoryCreationTemplates "
-            "UpdateRepositoryCreationTemplate PutRegistryPolicy DeleteRegistryPolicy GetAccountSetting "
-            "PutAccountSetting PutReplicationConfiguration DescribeImageReplicationStatus StartReplicationBackfill "
-            "StopReplicationBackfill ListReplicationBackfills DescribeReplicationBackfillResults "
-            "RegisterPullTimeUpdateExclusion DeregisterPullTimeUpdateExclusion ListPullTimeUpdateExclusions",
-            concerns=True,
-        ),
     ),
 )

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tidegate.cloud.call import Principal
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.ecr.model import EcrModel, ImageRecord
+from tidegate.cloud.services.ecr.replication import Replications
 from tidegate.cloud.store import Key
 
 if TYPE_CHECKING:
@@ -64,9 +66,14 @@ class Images:
     def __init__(self, model: EcrModel, clock: Clock) -> None:
         self._model = model
         self._clock = clock
+        self._replications = Replications(model)
 
-    def put(self, region: str, name: str, manifest: PushedManifest, tag: str | None) -> bool:
+    def put(
+        self, region: str, name: str, manifest: PushedManifest, tag: str | None, *, source: str | None = None
+    ) -> bool:
         """Record an image and its tag, at once, and return whether that changed anything.
+
+        `source` is the region that it is copied from, if it is: an image is copied once for each time it is pushed.
 
         Raises RepositoryNotFoundException, ImageTagAlreadyExistsException, LayersNotFoundException and
         ReferencedImagesNotFoundException.
@@ -91,7 +98,9 @@ class Images:
                     self._change((region, name, current["digest"]), lambda image: image["tags"].remove(tag))
                 self._change((region, name, manifest.digest), lambda image: insort(image["tags"], tag))
                 self._model.tags.put((region, name, tag), {"digest": manifest.digest})
-            self._announce("PUSH", region, name, manifest.digest, tag or "")
+            if source is None:
+                self._replications.pushed(region, name, manifest.digest, tag)
+            self._announce("PUSH", region, name, manifest.digest, tag or "", source)
         return True
 
     def find(self, region: str, name: str, image_id: t.ImageIdentifierTypeDef) -> str:
@@ -114,8 +123,10 @@ class Images:
             raise Failure("ImageTagDoesNotMatchDigest", "Requested image tag does not match the image digest")
         return found
 
-    def pulled(self, region: str, name: str, digest: str) -> None:
-        """Record that an image was pulled, once a day."""
+    def pulled(self, region: str, name: str, digest: str, by: Principal) -> None:
+        """Record that an image was pulled, once a day, unless the principal's pulls are excluded from that."""
+        if self._model.exclusions.get(region, by.role_arn or by.arn) is not None:
+            return
         now = self._clock.now()
 
         def record(image: ImageRecord) -> None:
@@ -125,8 +136,11 @@ class Images:
 
         self._model.images.update((region, name, digest), record)
 
-    def untag(self, region: str, name: str, tag: str) -> None:
-        """Remove a tag, and with its last tag the image, unless an index refers to it; raise Failure."""
+    def untag(self, region: str, name: str, tag: str, *, source: str | None = None) -> None:
+        """Remove a tag, and with its last tag the image, unless an index refers to it; raise Failure.
+
+        `source` is the region whose tag was removed before, if that is the cause.
+        """
         record = self._model.tags.get(region, name, tag)
         image = None if record is None else self._model.images.get(region, name, record["digest"])
         if record is None or image is None:
@@ -135,12 +149,17 @@ class Images:
         with self._model.store.transaction():
             self._model.tags.delete(region, name, tag)
             self._change((region, name, digest), lambda image: image["tags"].remove(tag))
+            if source is None:
+                self._replications.untagged(region, name, digest, tag)
             if image["tags"] == [tag] and not image["parents"]:
-                self._forget(region, name, digest, image)
+                self._forget(region, name, digest, image, source)
             self._announce("DELETE", region, name, digest, tag)
 
-    def remove(self, region: str, name: str, digest: str) -> list[str]:
-        """Remove an image and return the tags it had; raise Failure where there is none or an index refers to it."""
+    def remove(self, region: str, name: str, digest: str, *, source: str | None = None) -> list[str]:
+        """Remove an image and return the tags it had; raise Failure where there is none or an index refers to it.
+
+        `source` is the region whose image was removed before, if that is the cause.
+        """
         image = self._model.images.get(region, name, digest)
         if image is None:
             raise _not_found()
@@ -152,7 +171,7 @@ class Images:
         with self._model.store.transaction():
             for tag in image["tags"]:
                 self._model.tags.delete(region, name, tag)
-            self._forget(region, name, digest, image)
+            self._forget(region, name, digest, image, source)
             for tag in image["tags"] or [""]:
                 self._announce("DELETE", region, name, digest, tag)
         return image["tags"]
@@ -187,11 +206,13 @@ class Images:
         for child in manifest.children:
             self._change((region, name, child), lambda image: image["parents"].append(manifest.digest))
 
-    def _forget(self, region: str, name: str, digest: str, image: ImageRecord) -> None:
+    def _forget(self, region: str, name: str, digest: str, image: ImageRecord, source: str | None) -> None:
         for child in image["children"]:
             self._change((region, name, child), lambda image: image["parents"].remove(digest))
         self._model.images.delete(region, name, digest)
         self._model.manifests.delete(region, name, digest)
+        if source is None:
+            self._replications.removed(region, name, digest)
 
     def _change(self, key: Key, change: Callable[[ImageRecord], None]) -> None:
         self._model.images.update(key, change)
@@ -210,8 +231,8 @@ class Images:
                 "ReferencedImagesNotFoundException", f"Images with digests '[{', '.join(images)}]' {where}"
             )
 
-    def _announce(self, action: str, region: str, name: str, digest: str, tag: str) -> None:
-        """Write the event that AWS sends for a push or a deletion; a controller hands it on.
+    def _announce(self, action: str, region: str, name: str, digest: str, tag: str, source: str | None = None) -> None:
+        """Write the event that AWS sends for a push, a copy from elsewhere or a deletion; a controller hands it on.
 
         https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
         """
@@ -222,6 +243,8 @@ class Images:
             "action-type": action,
             "image-tag": tag,
         }
+        if source is not None:
+            detail |= {"action-type": "REPLICATE", "source-account": self._model.account, "source-region": source}
         self._model.events.put((region, self._clock.new_id()), {"at": self._clock.now(), "detail": detail})
 
 

@@ -6,16 +6,20 @@ of a repository are those that were pushed into it, whether an image refers to t
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from tidegate.cloud.documents import from_json
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.store import Collection, Store
 
 if TYPE_CHECKING:
     from types_boto3_ecr import type_defs as t
+
+BLOB_MOUNTING = "BLOB_MOUNTING"  # the account setting
 
 # what stands before the repository of another region than the daemon's own, in addresses
 _REGIONAL = re.compile(r"aws--(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)/(?P<name>.+)")
@@ -94,6 +98,49 @@ class EventRecord(TypedDict):
     detail: dict[str, str]
 
 
+class RegistryRecord(TypedDict):
+    """The settings of the registry of a region."""
+
+    policy: str | None  # JSON text
+    settings: dict[str, str]  # account settings, by name
+    rules: list[dict[str, Any]]  # of replication (ReplicationRule)
+
+
+class TemplateRecord(TypedDict):
+    """A repository creation template as AWS shows it."""
+
+    template: t.RepositoryCreationTemplateTypeDef
+
+
+class ExclusionRecord(TypedDict):
+    """Since when the pulls of a principal are not recorded."""
+
+    at: datetime
+
+
+class ReplicationRecord(TypedDict):
+    """What is to be done for an image in another region, and how far that is."""
+
+    status: Literal["IN_PROGRESS", "COMPLETE", "FAILED"]
+    failure: str | None  # the code of the error
+    copy: bool  # whether the image itself is to be there
+    tags: list[str]  # to be set there
+    untagged: list[str]  # to be removed there
+    deletes: bool  # whether the image is deleted there when it is here
+
+
+class BackfillRecord(TypedDict):
+    """A replication backfill. Its images are repository, digest and tag (or empty)."""
+
+    destination: str  # the region
+    status: Literal["IN_PROGRESS", "COMPLETE", "STOPPING", "STOPPED"]
+    started: datetime
+    ended: datetime | None
+    waiting: list[tuple[str, str, str]]
+    running: list[tuple[str, str, str]]
+    results: list[dict[str, Any]]  # as AWS shows them (ReplicationBackfillResult)
+
+
 class EcrModel:
     """All of it. Keys start with the region and the repository's name, but for tokens and events."""
 
@@ -113,6 +160,12 @@ class EcrModel:
         self.previews = Collection[PreviewRecord](store, "ecr.lifecycle-preview")
         self.tokens = Collection[TokenRecord](store, "ecr.token")  # by the SHA-256 of the password
         self.events = Collection[EventRecord](store, "ecr.event")  # by region and id
+        self.registries = Collection[RegistryRecord](store, "ecr.registry")  # by region
+        self.exclusions = Collection[ExclusionRecord](store, "ecr.pull-time-exclusion")  # by region and ARN
+        self.templates = Collection[TemplateRecord](store, "ecr.template")  # by region and prefix
+        self.backfills = Collection[BackfillRecord](store, "ecr.backfill")  # by region and id
+        # by region, repository, digest and the region of the copy
+        self.replications = Collection[ReplicationRecord](store, "ecr.replication")
 
     def arn(self, region: str, name: str) -> str:
         """Return a repository's ARN."""
@@ -148,10 +201,26 @@ class EcrModel:
         return record
 
     def policy_of(self, arn: str) -> str | None:
-        """Return the policy of the repository of this ARN, as JSON text, or None."""
+        """Return what the policies of a repository and of its registry say together, as JSON text, or None.
+
+        The registry's is evaluated for every action on its repositories, also on one that is not there (yet).
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions.html
+        """
         located = self.located_by_arn(arn)
-        record = None if located is None else self.repositories.get(*located)
-        return None if record is None else record["policy"]
+        if located is None:
+            return None
+        record = self.repositories.get(*located)
+        policies = [None if record is None else record["policy"], self.settings_of(located[0])["policy"]]
+        given = [policy for policy in policies if policy is not None]
+        return given[0] if len(given) == 1 else _together(given)
+
+    def settings_of(self, region: str) -> RegistryRecord:
+        """Return the settings of the registry of a region, as they are until somebody changes them."""
+        return self.registries.get(region) or {"policy": None, "settings": {}, "rules": []}
+
+    def mounts(self, region: str) -> bool:
+        """Return whether the repositories of a region share layers."""
+        return self.settings_of(region)["settings"].get(BLOB_MOUNTING) == "ENABLED"
 
     def images_of(self, region: str, name: str) -> dict[str, ImageRecord]:
         """Return the images of a repository by digest."""
@@ -160,13 +229,25 @@ class EcrModel:
     def forget_repository(self, region: str, name: str) -> None:
         """Remove a repository with everything in it."""
         with self.store.transaction():
-            for kind in (self.images.kind, self.manifests.kind, self.tags.kind, self.layers.kind):
+            parts = (self.images, self.manifests, self.tags, self.layers, self.replications)
+            for kind in (part.kind for part in parts):
                 for key, _ in self.store.items(kind, (region, name)):
                     self.store.delete(kind, key)
             self.lifecycle_policies.delete(region, name)
             self.evaluations.delete(region, name)
             self.previews.delete(region, name)
             self.repositories.delete(region, name)
+
+
+def _together(policies: Sequence[str]) -> str | None:
+    """Return one policy document with the statements of several, or None for none."""
+    if not policies:
+        return None
+    statements: list[Any] = []
+    for policy in policies:
+        given = from_json(policy)["Statement"]
+        statements += given if isinstance(given, list) else [given]
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def resource_conditions(tags: Sequence[t.TagTypeDef]) -> dict[str, str]:

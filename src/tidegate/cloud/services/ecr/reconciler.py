@@ -148,7 +148,7 @@ class EventController:
         entry = {
             "Time": event["at"],
             "Source": "aws.ecr",
-            "DetailType": "ECR Image Action",
+            "DetailType": f"ECR {'Replication' if event['detail']['action-type'] == 'REPLICATE' else 'Image'} Action",
             "Detail": json.dumps(event["detail"]),
             "Resources": [self._model.arn(key[0], event["detail"]["repository-name"])],
         }

@@ -15,6 +15,7 @@ from tidegate.cloud.call import Calls, Context, Principal
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError, StateError
 from tidegate.cloud.planes.registry import Manifest, RegistryError, Step, StoredManifest, Uploads, read_manifest
+from tidegate.cloud.services.ecr.creation import Creation
 from tidegate.cloud.services.ecr.images import Failure, Images, PushedManifest, descriptor
 from tidegate.cloud.services.ecr.model import EcrModel, resource_conditions
 from tidegate.cloud.services.ecr.tokens import USER, Tokens, principal_of
@@ -57,11 +58,12 @@ class _Bearer:
 class RegistryAccess:
     """Tokens for credentials, IAM for permission (`planes.registry.Access`)."""
 
-    def __init__(self, model: EcrModel, tokens: Tokens, calls: Calls, clock: Clock) -> None:
+    def __init__(self, model: EcrModel, tokens: Tokens, calls: Calls, clock: Clock, creation: Creation) -> None:
         self._model = model
         self._tokens = tokens
         self._calls = calls
         self._clock = clock
+        self._creation = creation
 
     def authenticate(self, user: str, password: str, client: str) -> _Bearer | None:
         """Return the bearer of an authorization token (user AWS), or of a token for a layer (no user)."""
@@ -78,12 +80,24 @@ class RegistryAccess:
         """Have IAM decide on the action that this step is."""
         if who.layer is not None and (step is not Step.GET_BLOB or who.layer != (repository, reference)):
             raise RegistryError("DENIED", "The token of this address is for downloading one layer.")
+        self._authorize(who, _ACTIONS[step], *self._model.located(repository))
+
+    async def prepare(self, who: _Bearer, repository: str) -> None:
+        """Make a repository that is not there by its template for pushes, where the pusher may create it."""
         region, name = self._model.located(repository)
+        template = self._creation.template(region, name, "CREATE_ON_PUSH")
+        if template is None or self._model.repositories.get(region, name) is not None:
+            return
+        self._authorize(who, "ecr:CreateRepository", region, name)
+        with _as_registry():
+            await self._creation.create(region, name, template)
+
+    def _authorize(self, who: _Bearer, action: str, region: str, name: str) -> None:
         record = self._model.repositories.get(region, name)
         conditions = resource_conditions([] if record is None else record["tags"])
         context = Context(who.principal, region, self._clock.new_id(), {"aws:sourceip": who.client})
         with _as_registry():
-            self._calls.authorize(context, _ACTIONS[step], self._model.arn(region, name), conditions)
+            self._calls.authorize(context, action, self._model.arn(region, name), conditions)
 
 
 class RegistryRecords:
@@ -101,6 +115,14 @@ class RegistryRecords:
     def has_blob(self, repository: str, digest: str) -> bool:
         """Return whether a blob was pushed or mounted into the repository."""
         return self._model.layers.get(*self._model.located(repository), digest) is not None
+
+    def mounts(self, repository: str, source: str) -> bool:
+        """Return whether both are in one registry, whose repositories share layers.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html
+        """
+        region = self._model.located(repository)[0]
+        return region == self._model.located(source)[0] and self._model.mounts(region)
 
     def add_blob(self, repository: str, digest: str, size: int) -> None:
         """Record a blob of the repository."""
@@ -124,15 +146,15 @@ class RegistryRecords:
         with _as_registry():
             self._images.put(*self._model.located(repository), manifest, tag)
 
-    def manifest(self, repository: str, reference: str, *, pulled: bool) -> StoredManifest:
+    def manifest(self, repository: str, reference: str, *, puller: _Bearer | None) -> StoredManifest:
         """Return a manifest by tag or digest."""
         region, name = self._model.located(repository)
         with _as_registry():
             by_digest = ":" in reference
             image_id: t.ImageIdentifierTypeDef = {"imageDigest": reference} if by_digest else {"imageTag": reference}
             digest = self._images.find(region, name, image_id)
-            if pulled:
-                self._images.pulled(region, name, digest)
+            if puller is not None:
+                self._images.pulled(region, name, digest, puller.principal)
         record, content = self._model.images.get(region, name, digest), self._model.manifests.get(region, name, digest)
         assert record is not None
         assert content is not None

@@ -96,6 +96,18 @@ async def test_pushes_and_deletions_are_events(house: House) -> None:
     ]
 
 
+async def test_a_copy_is_an_event_of_its_own_region(house: House) -> None:
+    bus = Bus()
+    house.cloud.dispatcher.register("events", bus)
+    manifest = read_manifest(json.dumps({"schemaVersion": 2, "manifests": []}).encode(), DOCKER_LIST)
+    house.images.put("us-east-1", "app", manifest, "v1", source="eu-west-1")
+    await house.hand_on()
+    (entry,) = bus.entries
+    detail = json.loads(entry["Detail"])
+    assert entry["DetailType"] == "ECR Replication Action"
+    assert (detail["action-type"], detail["source-region"]) == ("REPLICATE", "eu-west-1")
+
+
 async def test_what_changes_nothing_is_no_event(house: House) -> None:
     house.push("v1")
     assert len(house.waiting) == 1

@@ -56,7 +56,7 @@ class ImagesApi:
             try:
                 digests[self._images.find(context.region, name, image_id)] = None
             except Failure as failure:
-                raise self._refused(name, image_id, failure) from failure
+                raise refused(context.account, name, image_id, failure) from failure
         found = [self.model.images.get(context.region, name, digest) for digest in digests]
         return {"imageDetails": [self._detail(name, record) for record in found if record is not None]}
 
@@ -78,7 +78,7 @@ class ImagesApi:
             except Failure as failure:
                 failures.append(_failed(image_id, failure))
                 continue
-            self._images.pulled(region, name, digest)
+            self._images.pulled(region, name, digest, context.principal)
             images.append(image)
         return {"images": images, "failures": failures}
 
@@ -164,15 +164,17 @@ class ImagesApi:
             "imageManifestMediaType": record["detail"]["imageManifestMediaType"],
         }
 
-    def _refused(self, name: str, image_id: t.ImageIdentifierTypeDef, failure: Failure) -> ServiceError:
-        if failure.code not in ("ImageNotFound", "ImageTagDoesNotMatchDigest"):
-            return ServiceError("InvalidParameterException", failure.reason)
-        quoted = {key: f"'{image_id[key]}'" if key in image_id else "'null'" for key in ("imageDigest", "imageTag")}
-        return ServiceError(
-            "ImageNotFoundException",
-            f"The image with imageId {{imageDigest:{quoted['imageDigest']}, imageTag:{quoted['imageTag']}}} does not "
-            f"exist within the repository with name '{name}' in the registry with id '{self.model.account}'",
-        )
+
+def refused(account: str, name: str, image_id: t.ImageIdentifierTypeDef, failure: Failure) -> ServiceError:
+    """Return the error of an operation on one image that could not be served."""
+    if failure.code not in ("ImageNotFound", "ImageTagDoesNotMatchDigest"):
+        return ServiceError("InvalidParameterException", failure.reason)
+    quoted = {key: f"'{image_id[key]}'" if key in image_id else "'null'" for key in ("imageDigest", "imageTag")}
+    return ServiceError(
+        "ImageNotFoundException",
+        f"The image with imageId {{imageDigest:{quoted['imageDigest']}, imageTag:{quoted['imageTag']}}} does not "
+        f"exist within the repository with name '{name}' in the registry with id '{account}'",
+    )
 
 
 def tag_status_fits(wanted: str | None, tags: list[str]) -> bool:

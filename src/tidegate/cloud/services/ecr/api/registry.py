@@ -1,4 +1,4 @@
-"""The registry as a whole: logging in to it, and its settings."""
+"""The registry as a whole: logging in to it, and what is scanned."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
-from tidegate.cloud.errors import ServiceError, not_offered
+from tidegate.cloud.errors import not_offered
 from tidegate.cloud.services.ecr.model import EcrModel
 from tidegate.cloud.services.ecr.tokens import USER, Tokens
 
@@ -36,19 +36,6 @@ class RegistryApi:
             "proxyEndpoint": f"http://{self.model.registry}",
         }
         return {"authorizationData": [data]}
-
-    @operation()
-    async def describe_registry(self, context: Context, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the registry's settings: nothing is replicated."""
-        return {"registryId": context.account, "replicationConfiguration": {"rules": []}}
-
-    @operation()
-    async def get_registry_policy(self, context: Context, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Say that there is no registry policy: what one would permit, replication and caches, is not offered."""
-        raise ServiceError(
-            "RegistryPolicyNotFoundException",
-            f"Registry policy does not exist in the registry with id '{context.account}'",
-        )
 
     @operation()
     async def get_registry_scanning_configuration(

@@ -68,7 +68,7 @@ class RepositoriesApi:
             raise not_offered(f"ecr:CreateRepository encryptionType {encryption['encryptionType']}")
         if "kmsKey" in encryption:
             raise invalid("encryptionConfiguration", "kmsKey can only be used with encryption type KMS")
-        tags = _merged(context, [], request.get("tags", []))
+        tags = merged(context, [], request.get("tags", []))
         arn = self.model.arn(context.region, name)
         if tags:
             self._calls.authorize(context, "ecr:TagResource", arn, _request_tags(request))
@@ -86,7 +86,7 @@ class RepositoriesApi:
                 "scanOnPush": request.get("imageScanningConfiguration", {}).get("scanOnPush", False)
             },
             "encryptionConfiguration": encryption,
-            **_mutability(request),
+            **mutability(request),
         }
         record: RepositoryRecord = {"repository": repository, "tags": tags, "policy": None}
         self.model.repositories.put((context.region, name), record)
@@ -127,7 +127,7 @@ class RepositoriesApi:
         """Say which tags may move."""
         record = self.model.repository(context.region, request["repositoryName"], request.get("registryId"))
         record["repository"].pop("imageTagMutabilityExclusionFilters", None)
-        setting = _mutability(request)
+        setting = mutability(request)
         record["repository"].update(setting)
         self.model.repositories.put((context.region, request["repositoryName"]), record)
         return {"registryId": context.account, "repositoryName": request["repositoryName"], **setting}
@@ -153,7 +153,7 @@ class RepositoriesApi:
     async def tag_resource(self, context: Context, request: t.TagResourceRequestTypeDef) -> Mapping[str, Any]:
         """Add tags to a repository."""
         key, record = self._by_arn(request["resourceArn"])
-        record["tags"] = _merged(context, record["tags"], request["tags"])
+        record["tags"] = merged(context, record["tags"], request["tags"])
         self.model.repositories.put(key, record)
         return {}
 
@@ -185,7 +185,7 @@ class RepositoriesApi:
         }
 
 
-def _mutability(request: Mapping[str, Any]) -> t.RepositoryTypeDef:
+def mutability(request: Mapping[str, Any]) -> t.RepositoryTypeDef:
     """Return the tag mutability of a request, and what is excluded from it."""
     setting = request.get("imageTagMutability", "MUTABLE")
     filters = request.get("imageTagMutabilityExclusionFilters", [])
@@ -198,7 +198,7 @@ def _mutability(request: Mapping[str, Any]) -> t.RepositoryTypeDef:
     }
 
 
-def _merged(context: Context, tags: Sequence[t.TagTypeDef], more: Sequence[t.TagTypeDef]) -> list[t.TagTypeDef]:
+def merged(context: Context, tags: Sequence[t.TagTypeDef], more: Sequence[t.TagTypeDef]) -> list[t.TagTypeDef]:
     for tag in more:
         if not 1 <= len(tag["Key"]) <= _LONGEST_KEY or len(tag["Value"]) > _LONGEST_VALUE:
             raise ServiceError(
