@@ -7,15 +7,22 @@ from pathlib import Path
 from tidegate.cloud.mirrors import FOLDER
 from tidegate.cloud.planes.git.repositories import GitRepositories
 from tidegate.cloud.planes.shell.shell import remove_all
-from tidegate.cloud.services.codebuild.api import BuildsApi, ImagesApi, ProjectsApi, ReportGroupsApi, ReportsApi
+from tidegate.cloud.services.codebuild.api import (
+    BatchesApi,
+    BuildsApi,
+    ImagesApi,
+    ProjectsApi,
+    ReportGroupsApi,
+    ReportsApi,
+)
 from tidegate.cloud.services.codebuild.coverage import COVERAGE
 from tidegate.cloud.services.codebuild.model import CodeBuildModel
-from tidegate.cloud.services.codebuild.reconciler import BuildHost, Builds
+from tidegate.cloud.services.codebuild.reconciler import Batches, BatchSource, BuildHost, Builds
 from tidegate.cloud.services.codebuild.reconciler.mirrored import MirroredSources
 from tidegate.cloud.services.codebuild.reconciler.source import Origins
 from tidegate.cloud.wiring.parts import Parts
 
-_FOLDER = "builds"
+_FOLDER, _BATCHES = "builds", "build-batches"
 
 
 def add_codebuild(parts: Parts) -> None:
@@ -25,6 +32,7 @@ def add_codebuild(parts: Parts) -> None:
         "codebuild",
         ProjectsApi(model, parts.calls, parts.clock),
         BuildsApi(model, parts.calls, parts.clock),
+        BatchesApi(model, parts.calls, parts.clock),
         ReportGroupsApi(model, parts.clock),
         ReportsApi(model, parts.clock),
         ImagesApi(),
@@ -32,20 +40,29 @@ def add_codebuild(parts: Parts) -> None:
     )
     endpoint = f"http://{parts.endpoint}"
     mirrors = GitRepositories(parts.data_dir / FOLDER)
+    host = BuildHost(parts.data_dir / _FOLDER, parts.docker_host)
+    origins = Origins(endpoint, parts.region, MirroredSources(mirrors, parts.calls, parts.clock, endpoint))
     builds = Builds(
         model,
         parts.calls,
         parts.clock,
-        BuildHost(parts.data_dir / _FOLDER, parts.docker_host),
-        Origins(endpoint, parts.region, MirroredSources(mirrors, parts.calls, parts.clock, endpoint)),
+        host,
+        origins,
         lambda key: parts.loop.enqueue("codebuild.build", key),
     )
     parts.loop.add("codebuild.build", builds.reconcile, keys=model.open_keys)
     parts.loop.watch("codebuild.build", "codebuild.build")
     parts.background["codebuild"] = builds.serve
     parts.resets.append(builds.reset)
+    source = BatchSource(parts.calls, host, origins, parts.data_dir / _BATCHES)
+    batches = Batches(model, parts.calls, parts.clock, source)
+    parts.loop.add("codebuild.batch", batches.reconcile, keys=model.open_batches)
+    parts.loop.watch("codebuild.batch", "codebuild.batch")
+    parts.loop.watch("codebuild.build", "codebuild.batch", model.batch_key)
+    parts.resets.append(batches.reset)
 
 
 def remove_builds(data_dir: Path) -> None:
     """End the builds of a data folder on which no daemon runs, if a killed one left any."""
-    remove_all(data_dir / _FOLDER)
+    for name in (_FOLDER, _BATCHES):
+        remove_all(data_dir / name)

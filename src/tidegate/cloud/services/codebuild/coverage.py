@@ -24,11 +24,5 @@ COVERAGE = Coverage(
             "ImportSourceCredentials ListSourceCredentials DeleteSourceCredentials CreateWebhook UpdateWebhook "
             "DeleteWebhook",
         ),
-        LeftOut(
-            "it is not built yet",
-            "BatchGetBuildBatches DeleteBuildBatch ListBuildBatches ListBuildBatchesForProject RetryBuildBatch "
-            "StartBuildBatch StopBuildBatch",
-            concerns=True,
-        ),
     ),
 )

@@ -22,6 +22,7 @@ class ProjectRecord(TypedDict):
     project: t.ProjectTypeDef
     builds: int
     cache_generation: NotRequired[int]  # grows when its cache is invalidated
+    batches: NotRequired[int]  # the number of its last batch
 
 
 class BuildRecord(TypedDict):
@@ -38,6 +39,20 @@ class BuildRecord(TypedDict):
     starts: int  # how often it was begun: more than once after a kill
     announced: str | None  # the status that EventBridge has heard of
     cache_generation: NotRequired[int]  # of the project, when the build was started
+
+
+class BatchRecord(TypedDict):
+    """A batch of builds as AWS shows it, and what only the local cloud knows of it."""
+
+    batch: t.BuildBatchTypeDef
+    order: int  # grows with every build and batch of the region
+    token: str | None  # of the request that started it
+    retry: dict[str, Any] | None  # the last request that started it again
+    request: dict[str, Any]
+    fast_fail: bool
+    builds: list[dict[str, Any]]  # what the specification asks for; empty until it was read
+    stop: bool  # somebody asked for it to be stopped
+    fault: list[str] | None  # the code and the message of what its builds could not be started or stopped for
 
 
 class ReportRecord(TypedDict):
@@ -61,6 +76,7 @@ class CodeBuildModel:
         self.store = store
         self.projects = Collection[ProjectRecord](store, "codebuild.project")
         self.builds = Collection[BuildRecord](store, "codebuild.build")
+        self.batches = Collection[BatchRecord](store, "codebuild.batch")  # by region, `PROJECT:UUID`
         self.report_groups = Collection["t.ReportGroupTypeDef"](store, "codebuild.reportgroup")  # by region, name
         self.reports = Collection[ReportRecord](store, "codebuild.report")  # by region, `GROUP:UUID`
         self.cases = Collection["t.TestCaseTypeDef"](store, "codebuild.testcase")  # by region, report, number
@@ -78,6 +94,10 @@ class CodeBuildModel:
     def build_arn(self, region: str, identity: str) -> str:
         """Return a build's ARN."""
         return f"arn:aws:codebuild:{region}:{self.account}:build/{identity}"
+
+    def batch_arn(self, region: str, identity: str) -> str:
+        """Return the ARN of a batch of builds."""
+        return f"arn:aws:codebuild:{region}:{self.account}:build-batch/{identity}"
 
     def report_group_arn(self, region: str, name: str) -> str:
         """Return a report group's ARN."""
@@ -114,6 +134,22 @@ class CodeBuildModel:
             (record for _, record in self.builds.items(region, starting=starting)), key=lambda each: each["order"]
         )
 
+    def batches_of(self, region: str, project: str | None = None) -> list[BatchRecord]:
+        """Return the batches of a region, or of one of its projects, oldest first."""
+        starting = "" if project is None else f"{project}:"
+        found = (record for _, record in self.batches.items(region, starting=starting))
+        return sorted(found, key=lambda each: each["order"])
+
+    def batch_key(self, build: Key) -> list[Key]:
+        """Return the batch that a build is of, as one that it concerns."""
+        record = self.builds.get(*build)
+        arn = None if record is None else record["build"].get("buildBatchArn")
+        return [] if arn is None else [(build[0], batch_id(arn))]
+
+    def open_batches(self) -> list[Key]:
+        """Return the batches that are not over."""
+        return [key for key, record in self.batches.items() if not record["batch"]["complete"]]
+
     def open_keys(self) -> list[Key]:
         """Return the builds that are not over, or whose end EventBridge has not heard of."""
         return [key for key, record in self.builds.items() if is_open(record)]
@@ -122,6 +158,11 @@ class CodeBuildModel:
 def managed_pipeline(project: str) -> str | None:
     """Return the pipeline that a build is of by its project's name; None for one of an ordinary project."""
     return project.removeprefix(MANAGED) if project.startswith(MANAGED) else None
+
+
+def batch_id(identity: str) -> str:
+    """Return a batch's id from its id or its ARN."""
+    return identity.partition(":build-batch/")[2] if identity.startswith("arn:") else identity
 
 
 def is_open(record: BuildRecord) -> bool:
@@ -136,14 +177,14 @@ def is_begun(record: BuildRecord) -> bool:
     return not build["buildComplete"] and build["currentPhase"] not in ("SUBMITTED", "QUEUED")
 
 
-def begin_phase(build: t.BuildTypeDef, phase: Any, now: datetime) -> None:
-    """Let a build enter a phase."""
+def begin_phase(build: Any, phase: Any, now: datetime) -> None:
+    """Let a build, or a batch of them, enter a phase."""
     build["currentPhase"] = phase
     build["phases"] = [*build.get("phases", []), {"phaseType": phase, "startTime": now}]
 
 
-def end_phase(build: t.BuildTypeDef, status: Any, now: datetime, code: str = "", message: str = "") -> None:
-    """Let a build leave the phase that it is in."""
+def end_phase(build: Any, status: Any, now: datetime, code: str = "", message: str = "") -> None:
+    """Let a build, or a batch of them, leave the phase that it is in."""
     phases = list(build["phases"])
     last = phases[-1]
     phases[-1] = {

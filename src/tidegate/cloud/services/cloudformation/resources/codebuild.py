@@ -19,6 +19,7 @@ _LONGEST_NAME = 150
 _DEFAULTS: Properties = {
     "AutoRetryLimit": 0,
     "BadgeEnabled": False,
+    "BuildBatchConfig": {},
     "Cache": {"Type": "NO_CACHE"},
     "ConcurrentBuildLimit": -1,  # which is none
     "Description": "",

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
-from tidegate.cloud.paging import page
 from tidegate.cloud.services.codebuild.api.managed import managed_project
+from tidegate.cloud.services.codebuild.api.new_build import new_build
 from tidegate.cloud.services.codebuild.api.shared import (
     build_id,
-    check_artifacts,
-    check_cache,
-    check_environment,
-    check_logs,
     check_role,
-    check_source,
     invalid,
+    listed,
     named_project_arn,
     project_name,
     project_of,
@@ -29,7 +25,6 @@ from tidegate.cloud.services.codebuild.model import (
     CodeBuildModel,
     begin_phase,
     end_phase,
-    managed_pipeline,
 )
 
 if TYPE_CHECKING:
@@ -37,20 +32,6 @@ if TYPE_CHECKING:
 
 _PAGE = 100
 _TOKEN_LIFE = timedelta(minutes=5)
-_SOURCE_OVERRIDES = {
-    "sourceTypeOverride": "type",
-    "sourceLocationOverride": "location",
-    "gitCloneDepthOverride": "gitCloneDepth",
-    "buildspecOverride": "buildspec",
-    "sourceAuthOverride": "auth",
-}
-_ENVIRONMENT_OVERRIDES = {
-    "environmentTypeOverride": "type",
-    "imageOverride": "image",
-    "computeTypeOverride": "computeType",
-    "privilegedModeOverride": "privilegedMode",
-    "imagePullCredentialsTypeOverride": "imagePullCredentialsType",
-}
 
 
 class BuildsApi:
@@ -119,7 +100,7 @@ class BuildsApi:
     @operation()
     async def list_builds(self, context: Context, request: t.ListBuildsInputTypeDef) -> Mapping[str, Any]:
         """List the ids of all builds, the newest first unless asked otherwise."""
-        return self._listed(context, request, None)
+        return self._listed(context, request)
 
     @operation(resource=named_project_arn)
     async def list_builds_for_project(
@@ -167,9 +148,11 @@ class BuildsApi:
         self._check_limit(context, project)
         identity, now = f"{name}:{self._clock.new_id()}", self._clock.now()
         record["builds"] += 1
-        built = self._record(context, project, request, identity, record["builds"])
+        built = new_build(self.model, context, project, request, identity, record["builds"])
         built["build"]["startTime"] = now
         built["cache_generation"] = record.get("cache_generation", 0)
+        if ":build-batch/" in (context.principal.source or ""):
+            built["build"]["buildBatchArn"] = context.principal.source or ""
         begin_phase(built["build"], "SUBMITTED", now)
         end_phase(built["build"], "SUCCEEDED", now)
         begin_phase(built["build"], "QUEUED", now)
@@ -179,90 +162,6 @@ class BuildsApi:
             built["order"] = self.model.next_order(context.region)
             self.model.builds.put((context.region, identity), built)
         return built["build"]
-
-    def _record(
-        self, context: Context, project: t.ProjectTypeDef, request: Any, identity: str, number: int
-    ) -> BuildRecord:
-        """Return a new build of a project: its settings with the overrides in their place; raise where they clash."""
-        source = _overridden(project["source"], request, _SOURCE_OVERRIDES)
-        environment = _overridden(project["environment"], request, _ENVIRONMENT_OVERRIDES)
-        variables = {each["name"]: each for each in environment.get("environmentVariables", [])}
-        variables |= {each["name"]: each for each in request.get("environmentVariablesOverride", [])}
-        environment["environmentVariables"] = list(variables.values())
-        artifacts = request.get("artifactsOverride", project["artifacts"])
-        secondary = request.get("secondaryArtifactsOverride", project.get("secondaryArtifacts", []))
-        secondary_sources = request.get("secondarySourcesOverride", project.get("secondarySources", []))
-        cache = request.get("cacheOverride", project.get("cache"))
-        logs = request.get("logsConfigOverride", project.get("logsConfig", {}))
-        if source["type"] == "CODEPIPELINE" and not source.get("location"):
-            raise invalid("Build of a project with source type CODEPIPELINE must be started by CodePipeline")
-        check_source(source)
-        check_environment(environment)
-        check_artifacts(artifacts, source["type"])
-        check_cache(cache)
-        check_logs(logs)
-        for each in secondary_sources:
-            check_source(each, primary=False)
-        for each in secondary:
-            check_artifacts(each, source["type"], primary=False)
-        build: t.BuildTypeDef = {
-            "id": identity,
-            "arn": self.model.build_arn(context.region, identity),
-            "buildNumber": number,
-            "buildStatus": "IN_PROGRESS",
-            "projectName": project["name"],
-            "source": source,
-            "secondarySources": secondary_sources,
-            "secondarySourceVersions": request.get(
-                "secondarySourcesVersionOverride", project.get("secondarySourceVersions", [])
-            ),
-            "artifacts": {"location": _place(artifacts)},
-            "secondaryArtifacts": [],
-            "cache": cache,
-            "environment": environment,
-            "serviceRole": request.get("serviceRoleOverride", project["serviceRole"]),
-            "logs": self._logs(context, project["name"], identity, logs),
-            "timeoutInMinutes": request.get("timeoutInMinutesOverride", project["timeoutInMinutes"]),
-            "queuedTimeoutInMinutes": request.get("queuedTimeoutInMinutesOverride", project["queuedTimeoutInMinutes"]),
-            "buildComplete": False,
-            "initiator": project["name"] if managed_pipeline(project["name"]) else _initiator(context),
-            "encryptionKey": request.get("encryptionKeyOverride", project["encryptionKey"]),
-            "exportedEnvironmentVariables": [],
-            "reportArns": [],
-        }
-        version = request.get("sourceVersion", project.get("sourceVersion"))
-        if version:
-            build["sourceVersion"] = version
-        return {
-            "build": build,
-            "order": 0,
-            "token": request.get("idempotencyToken"),
-            "request": dict(request),
-            "artifacts": artifacts,
-            "secondary_artifacts": secondary,
-            "logs": logs,
-            "stop": False,
-            "starts": 0,
-            "announced": None,
-        }
-
-    def _logs(self, context: Context, project: str, identity: str, logs: t.LogsConfigTypeDef) -> t.LogsLocationTypeDef:
-        enabled: t.CloudWatchLogsConfigTypeDef = {"status": "ENABLED"}
-        config, own = logs.get("cloudWatchLogs", enabled), identity.rpartition(":")[2]
-        shown: t.LogsLocationTypeDef = {"cloudWatchLogs": config}
-        if config["status"] == "ENABLED":
-            group, stream = config.get("groupName") or f"/aws/codebuild/{project}", own
-            if config.get("streamName"):
-                stream = f"{config['streamName']}/{stream}"
-            arn = f"arn:aws:logs:{context.region}:{self.model.account}:log-group:{group}:log-stream:{stream}"
-            shown |= {"groupName": group, "streamName": stream, "cloudWatchLogsArn": arn}
-        copy = logs.get("s3Logs")
-        if copy is not None:
-            shown["s3Logs"] = copy
-        if copy is not None and copy["status"] == "ENABLED":
-            place = copy.get("location", "").removeprefix("arn:aws:s3:::").strip("/")
-            shown["s3LogsArn"] = f"arn:aws:s3:::{place}/{own}.gz"
-        return shown
 
     def _known(self, context: Context, project: str, request: Any) -> t.BuildTypeDef | None:
         """Return the build that the same request, told by its token, has started already."""
@@ -292,47 +191,15 @@ class BuildsApi:
             raise ServiceError("ResourceNotFoundException", f"Build {identity} cannot be found")
         return record
 
+    def _listed(self, context: Context, request: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
+        builds = self.model.builds_of(context.region, project)
+        return listed([(each["order"], each["build"]["id"]) for each in builds], request, _PAGE)
+
     def _missing(self, context: Context, project: str) -> ServiceError:
         return ServiceError(
             "ResourceNotFoundException", f"Project cannot be found: {self.model.project_arn(context.region, project)}"
         )
 
-    def _listed(self, context: Context, request: Mapping[str, Any], project: str | None) -> dict[str, Any]:
-        ordered = [(record["order"], record["build"]["id"]) for record in self.model.builds_of(context.region, project)]
-        if request.get("sortOrder", "DESCENDING") == "DESCENDING":
-            # a page's token holds the last place seen: places that grow, whichever way is asked for
-            ordered = [(10**9 - order, identity) for order, identity in reversed(ordered)]
-        chosen, token = page(
-            ordered,
-            request.get("nextToken"),
-            _PAGE,
-            key=lambda each: f"{each[0]:010d}",
-            invalid="InvalidInputException",
-        )
-        return {"ids": [identity for _, identity in chosen], **({"nextToken": token} if token else {})}
-
 
 def _is_over(record: BuildRecord) -> bool:
     return record["build"]["buildComplete"]
-
-
-def _overridden(settings: Any, request: Mapping[str, Any], names: Mapping[str, str]) -> Any:
-    return {**settings, **{member: request[name] for name, member in names.items() if name in request}}
-
-
-def _place(artifacts: t.ProjectArtifactsTypeDef) -> str:
-    if artifacts["type"] == "NO_ARTIFACTS" or "location" not in artifacts:
-        return ""
-    parts: Sequence[str] = (artifacts["location"], artifacts.get("path", ""), artifacts.get("name", ""))
-    return "arn:aws:s3:::" + "/".join(part.strip("/") for part in parts if part.strip("/"))
-
-
-def _initiator(context: Context) -> str:
-    """Return who started a build: `codepipeline/NAME`, `rule/NAME`, a user's name, a role's name and session."""
-    _, _, service, _, _, resource = (context.principal.source or ":::::").split(":", 5)
-    if service == "codepipeline":
-        return f"codepipeline/{resource}"
-    if service == "events":
-        return resource
-    own = context.principal.arn.rpartition(":")[2]
-    return own.rpartition("/")[2] if context.principal.role_arn is None else own.removeprefix("assumed-role/")

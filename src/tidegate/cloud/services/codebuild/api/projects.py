@@ -11,6 +11,7 @@ from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.codebuild.api.shared import (
     check_artifacts,
+    check_batch_config,
     check_cache,
     check_environment,
     check_logs,
@@ -30,7 +31,8 @@ _REFUSED = (
     "vpcConfig",
     "badgeEnabled",
     "fileSystemLocations",
-    "buildBatchConfig",
+    "buildBatchConfig.combineArtifacts",
+    "buildBatchConfig.restrictions.fleetsAllowed",
     "autoRetryLimit",
     "source.gitSubmodulesConfig.fetchSubmodules",
     "source.reportBuildStatus",
@@ -60,6 +62,7 @@ _MEMBERS = (
     "tags",
     "logsConfig",
     "concurrentBuildLimit",
+    "buildBatchConfig",
 )
 
 
@@ -176,6 +179,13 @@ class ProjectsApi:
             check_artifacts(artifacts, changed["source"]["type"], primary=False)
         if "serviceRole" in given:
             check_role(self._calls, context, given["serviceRole"])
+        config = given.get("buildBatchConfig")
+        if config == {}:
+            changed.pop("buildBatchConfig")
+        elif config is not None:
+            if "serviceRole" not in config:
+                raise invalid("Invalid build batch config: serviceRole must be given")
+            check_batch_config(self._calls, context, config)
         if given.get("concurrentBuildLimit", 1) == -1:
             changed.pop("concurrentBuildLimit")
         elif given.get("concurrentBuildLimit", 1) < 1:

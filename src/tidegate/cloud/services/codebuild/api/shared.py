@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.mirrors import HOSTS
+from tidegate.cloud.paging import page
+from tidegate.cloud.services.codebuild.buildspec import MOST_BUILDS
+from tidegate.cloud.services.codebuild.model import batch_id
 
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
@@ -17,6 +20,7 @@ _HOSTED = {"GITHUB": HOSTS["GitHub"], "GITLAB": HOSTS["GitLab"], "BITBUCKET": HO
 _SOURCES = frozenset({"CODECOMMIT", "CODEPIPELINE", "S3", "NO_SOURCE", *_HOSTED})
 _CONNECTION = re.compile(r"^arn:aws(-[\w]+)*:(codeconnections|codestar-connections):[\w-]+:\d{12}:connection/[\w-]+$")
 _NAMESPACE = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*)?")
+_SHORTEST_BATCH, _LONGEST_BATCH = 5, 2160  # minutes
 _ENVIRONMENTS = frozenset({"LINUX_CONTAINER", "ARM_CONTAINER"})
 
 
@@ -30,6 +34,16 @@ def check_role(calls: Calls, context: Context, role: str) -> None:
     if not role.startswith("arn:aws:iam::"):
         raise invalid(f"Invalid service role: Service role account ID does not match caller's account: {role}")
     calls.authorize(context, "iam:PassRole", role, {"iam:PassedToService": "codebuild.amazonaws.com"})
+
+
+def check_batch_config(calls: Calls, context: Context, config: Any) -> None:
+    """Raise for settings of a project's batches that cannot be; authorize handing their role to CodeBuild."""
+    if "serviceRole" in config:
+        check_role(calls, context, config["serviceRole"])
+    if not _SHORTEST_BATCH <= config.get("timeoutInMins", _SHORTEST_BATCH) <= _LONGEST_BATCH:
+        raise invalid(f"Invalid build batch config: timeoutInMins is from {_SHORTEST_BATCH} to {_LONGEST_BATCH}")
+    if not 1 <= config.get("restrictions", {}).get("maximumBuildsAllowed", 1) <= MOST_BUILDS:
+        raise invalid(f"Invalid build batch config: maximumBuildsAllowed is from 1 to {MOST_BUILDS}")
 
 
 def check_source(source: t.ProjectSourceTypeDef, *, primary: bool = True) -> None:
@@ -96,13 +110,13 @@ def check_logs(logs: t.LogsConfigTypeDef | None) -> None:
 
 
 def project_of(identity: str) -> str:
-    """Return the project's name in a build's id or ARN."""
-    return build_id(identity).partition(":")[0]
+    """Return the project's name in the id or ARN of a build or a batch."""
+    return batch_id(build_id(identity)).partition(":")[0]
 
 
 def build_id(identity: str) -> str:
     """Return a build's id from its id or its ARN."""
-    return identity.partition(":build/")[2] if identity.startswith("arn:") else identity
+    return identity.partition(":build/")[2] if ":build/" in identity else identity
 
 
 def project_name(name: str) -> str:
@@ -126,3 +140,15 @@ def group_name(arn: str) -> str:
     if ":report/" in arn:
         return report_id(arn).partition(":")[0]
     return arn.partition(":report-group/")[2] if arn.startswith("arn:") else arn
+
+
+def listed(records: Sequence[tuple[int, str]], request: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """Return a page of ids, the newest first unless asked otherwise; `records` are places that grow, and ids."""
+    ordered = list(records)
+    if request.get("sortOrder", "DESCENDING") == "DESCENDING":
+        # a page's token holds the last place seen: places that grow, whichever way is asked for
+        ordered = [(10**9 - order, identity) for order, identity in reversed(ordered)]
+    chosen, token = page(
+        ordered, request.get("nextToken"), most, key=lambda each: f"{each[0]:010d}", invalid="InvalidInputException"
+    )
+    return {"ids": [identity for _, identity in chosen], **({"nextToken": token} if token else {})}

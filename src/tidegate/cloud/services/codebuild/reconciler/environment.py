@@ -58,3 +58,12 @@ class Environment:
         keep: Output = lambda chunk: printed.extend(chunk[: _CAPTURED - len(printed)])  # noqa: E731
         status = await self.shell.run(arguments, cwd, variables, output=keep)
         return status, printed.decode("utf-8", "replace")
+
+
+def keys_of(credentials: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the keys of a role's session are read from."""
+    return {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+    }

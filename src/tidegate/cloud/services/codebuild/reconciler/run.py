@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import shlex
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from tidegate.cloud.services.codebuild.plan import COMMAND_PHASES, after, export
 from tidegate.cloud.services.codebuild.reconciler.cache import BuildCache, place_of
 from tidegate.cloud.services.codebuild.reconciler.commands import Commands
 from tidegate.cloud.services.codebuild.reconciler.container import ContainerError
-from tidegate.cloud.services.codebuild.reconciler.environment import Environment
+from tidegate.cloud.services.codebuild.reconciler.environment import Environment, keys_of
 from tidegate.cloud.services.codebuild.reconciler.failure import FULL, PhaseError, describe_os, is_full
 from tidegate.cloud.services.codebuild.reconciler.host import BuildHost
 from tidegate.cloud.services.codebuild.reconciler.log import BuildLog
@@ -190,7 +189,7 @@ class BuildRun:
         group, stream = shown.get("groupName"), shown.get("streamName", "")
         copy = log_copy(self._folder, build["logs"], build["encryptionKey"])
         self._log = BuildLog(self._session, group, stream, self._clock, copy)
-        self._log.hide(_keys(given).values())
+        self._log.hide(keys_of(given).values())
         what = "Amazon S3 logs"
         try:
             if copy is not None:
@@ -205,7 +204,7 @@ class BuildRun:
         self._log.held, self._log.freed = self._shell.pause, self._shell.resume
         variables = {
             **self._host.variables(self._folder, privileged=privileged),
-            **_keys(given),
+            **keys_of(given),
             "AWS_ENDPOINT_URL": self._origins.endpoint,
             "AWS_DEFAULT_REGION": self._region,
             "AWS_REGION": self._region,
@@ -238,7 +237,7 @@ class BuildRun:
         if old["Expiration"] - self._clock.now() > _RENEWED_BEFORE:
             return
         self._session = await self._assume(self._record()["build"]["serviceRole"])
-        new, before, variables = _keys(self._session.credentials), _keys(old), self._here.variables
+        new, before, variables = keys_of(self._session.credentials), keys_of(old), self._here.variables
         self._here.log.hide(new.values())
         variables |= {name: value for name, value in new.items() if variables[name] == before[name]}
         exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in new.items())
@@ -283,7 +282,7 @@ class BuildRun:
         here.log.say(f"CODEBUILD_SRC_DIR={here.source}")
         user = self._host.user if here.container is None else None
         try:
-            spec = parse(await read(build["source"].get("buildspec"), here.source, session, here.log), user)
+            spec = parse(await read(build["source"].get("buildspec"), here.source, session, here.log.say), user)
         except BuildspecError as error:
             raise PhaseError("YAML_FILE_ERROR", str(error)) from error
         here.log.say("Processing environment variables")
@@ -378,14 +377,6 @@ class BuildRun:
         if record is None:
             raise asyncio.CancelledError  # the local cloud was emptied
         return record
-
-
-def _keys(credentials: Mapping[str, str]) -> dict[str, str]:
-    return {
-        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": credentials["SessionToken"],
-    }
 
 
 def _why(error: Exception, folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tidegate.cloud.call import Caller
@@ -13,7 +14,7 @@ from tidegate.cloud.services.codebuild.reconciler.log import BuildLog
 _LIMIT = 1 << 20  # bytes
 
 
-async def read(given: str | None, source: Path, caller: Caller, log: BuildLog) -> str:
+async def read(given: str | None, source: Path, caller: Caller, say: Callable[[str], None]) -> str:
     """Return the text of a specification; raise `BuildspecError`. `given` is the project's or the override's."""
     given = given or DEFAULT_NAME
     if "\n" in given or given.lstrip().startswith("{"):
@@ -26,7 +27,7 @@ async def read(given: str | None, source: Path, caller: Caller, log: BuildLog) -
             raise BuildspecError(f"{describe_error(error)} for {given}") from error
         _check(answer["ContentLength"])
         return b"".join([chunk async for chunk in answer["Body"]]).decode("utf-8", "replace")
-    log.say(f"YAML location is {source}/{given}")
+    say(f"YAML location is {source}/{given}")
     return _of_source(source, given)
 
 
