@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,9 @@ def batched(
 ) -> Any:
     """Make the project `hello`, its batches with a role of their own."""
     role = service_role(cloud, name="batcher", policy=policy)
-    return project(cloud, text, buildBatchConfig={"serviceRole": role, **settings})
+    combined = settings.pop("combineArtifacts", False)
+    config = {"serviceRole": role, "combineArtifacts": combined}
+    return project(cloud, text, buildBatchConfig=config, **settings)
 
 
 def start(cloud: Daemon, **overrides: Any) -> str:
@@ -138,6 +142,21 @@ def test_a_batch_is_stopped_and_resumed_after_a_kill(cloud: Daemon, tmp_path: Pa
     done = ended(cloud, identity)
     assert (done["buildBatchStatus"], done["currentPhase"]) == ("STOPPED", "STOPPED")
     assert statuses(done) == {"waits": "STOPPED", "ends": "SUCCEEDED"}
+
+
+def test_artifacts_are_combined(cloud: Daemon) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="artifacts")
+    document = json.loads(spec({"build-list": [{"identifier": "a"}, {"identifier": "b"}]}))
+    document["phases"]["build"]["commands"] = ["echo same >same", "echo mine >$CODEBUILD_BATCH_BUILD_IDENTIFIER"]
+    document["artifacts"] = {"files": ["same", "$CODEBUILD_BATCH_BUILD_IDENTIFIER"]}
+    place = {"type": "S3", "location": "artifacts", "name": "all.zip", "packaging": "ZIP"}
+    batched(cloud, json.dumps(document, indent=1), artifacts=place, combineArtifacts=True)
+    done = ended(cloud, start(cloud))
+    assert ("COMBINE_ARTIFACTS", "SUCCEEDED") in phases(done)
+    assert (done["buildBatchStatus"], done["artifacts"]["location"]) == ("SUCCEEDED", "arn:aws:s3:::artifacts/all.zip")
+    with zipfile.ZipFile(io.BytesIO(s3.get_object(Bucket="artifacts", Key="all.zip")["Body"].read())) as archive:
+        assert sorted(archive.namelist()) == ["a", "b", "same"]
 
 
 def test_the_role_of_a_batch_binds(cloud: Daemon) -> None:

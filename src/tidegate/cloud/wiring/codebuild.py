@@ -17,7 +17,7 @@ from tidegate.cloud.services.codebuild.api import (
 )
 from tidegate.cloud.services.codebuild.coverage import COVERAGE
 from tidegate.cloud.services.codebuild.model import CodeBuildModel
-from tidegate.cloud.services.codebuild.reconciler import Batches, BatchSource, BuildHost, Builds
+from tidegate.cloud.services.codebuild.reconciler import Batches, BatchSource, BuildHost, Builds, Combination
 from tidegate.cloud.services.codebuild.reconciler.mirrored import MirroredSources
 from tidegate.cloud.services.codebuild.reconciler.source import Origins
 from tidegate.cloud.wiring.parts import Parts
@@ -55,7 +55,7 @@ def add_codebuild(parts: Parts) -> None:
     parts.background["codebuild"] = builds.serve
     parts.resets.append(builds.reset)
     source = BatchSource(parts.calls, host, origins, parts.data_dir / _BATCHES)
-    batches = Batches(model, parts.calls, parts.clock, source)
+    batches = Batches(model, parts.calls, parts.clock, source, Combination(parts.calls, parts.data_dir / _BATCHES))
     parts.loop.add("codebuild.batch", batches.reconcile, keys=model.open_batches)
     parts.loop.watch("codebuild.batch", "codebuild.batch")
     parts.loop.watch("codebuild.build", "codebuild.batch", model.batch_key)

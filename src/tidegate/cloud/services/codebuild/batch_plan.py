@@ -23,7 +23,14 @@ _OVERRIDES = {  # of a build's request, by the build's own settings
     "environment_type": "environmentTypeOverride",
     "privileged": "privilegedModeOverride",
 }
-_OWN = frozenset({"buildBatchConfigOverride", "buildTimeoutInMinutesOverride", "idempotencyToken"})
+_OWN = frozenset(
+    {
+        "buildBatchConfigOverride",
+        "buildTimeoutInMinutesOverride",
+        "idempotencyToken",
+        "reportBuildBatchStatusOverride",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +94,26 @@ def as_build(request: Mapping[str, Any]) -> dict[str, Any]:
     return common
 
 
-def build_request(batch: t.BuildBatchTypeDef, request: Mapping[str, Any], build: BatchBuild) -> dict[str, Any]:
-    """Return the request that starts one build of a batch; all of them build the version that the batch found."""
+def combines(batch: t.BuildBatchTypeDef, artifacts: t.ProjectArtifactsTypeDef) -> bool:
+    """Return whether the artifacts of a batch's builds are to be put together."""
+    return batch["buildBatchConfig"].get("combineArtifacts", False) and artifacts["type"] == "S3"
+
+
+def artifact_key(artifacts: t.ProjectArtifactsTypeDef, project: str, identity: str) -> str:
+    """Return where in the bucket the artifacts of a whole batch go; `identity` is the UUID in its id."""
+    namespace = identity if artifacts.get("namespaceType") == "BUILD_ID" else ""
+    name = artifacts.get("name") or project
+    parts = (artifacts.get("path", ""), namespace, name)
+    return "/".join(part.strip("/") for part in parts if part.strip("/"))
+
+
+def build_request(
+    batch: t.BuildBatchTypeDef, artifacts: t.ProjectArtifactsTypeDef, request: Mapping[str, Any], build: BatchBuild
+) -> dict[str, Any]:
+    """Return the request that starts one build of a batch; all of them build the version that the batch found.
+
+    `artifacts` are the batch's: where they are to be put together, each build's go into a folder of its own first.
+    """
     wanted = as_build(request)
     own = {override: getattr(build, name) for name, override in _OVERRIDES.items() if getattr(build, name) is not None}
     variables = {each["name"]: each for each in request.get("environmentVariablesOverride", [])}
@@ -100,7 +125,16 @@ def build_request(batch: t.BuildBatchTypeDef, request: Mapping[str, Any], build:
         **own,
         "environmentVariablesOverride": list(variables.values()),
         **({"sourceVersion": version} if version else {}),
+        **({"artifactsOverride": _apart(batch, artifacts, build)} if combines(batch, artifacts) else {}),
     }
+
+
+def _apart(
+    batch: t.BuildBatchTypeDef, artifacts: t.ProjectArtifactsTypeDef, build: BatchBuild
+) -> t.ProjectArtifactsTypeDef:
+    parts = (artifacts.get("path", "").strip("/"), batch["id"].rpartition(":")[2], build.identifier)
+    path = "/".join(part for part in parts if part)
+    return {**artifacts, "path": path, "namespaceType": "NONE"}
 
 
 def _is_over(group: Group) -> bool:

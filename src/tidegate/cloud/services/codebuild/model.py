@@ -49,6 +49,7 @@ class BatchRecord(TypedDict):
     token: str | None  # of the request that started it
     retry: dict[str, Any] | None  # the last request that started it again
     request: dict[str, Any]
+    artifacts: t.ProjectArtifactsTypeDef  # where they go, as the project or the override has it
     fast_fail: bool
     builds: list[dict[str, Any]]  # what the specification asks for; empty until it was read
     stop: bool  # somebody asked for it to be stopped

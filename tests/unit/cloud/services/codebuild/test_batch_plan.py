@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.cloud.services.codebuild.batch_plan import IDENTIFIER, Group, build_request, decide, refusal
+from tidegate.cloud.services.codebuild.batch_plan import IDENTIFIER, Group, artifact_key, build_request, decide, refusal
 from tidegate.cloud.services.codebuild.buildspec import BatchBuild, BuildspecError, parse_batch
 
+BATCH: Any = {"id": "hello:uuid", "buildBatchConfig": {"serviceRole": "r"}}
 ENDS = ["SUCCEEDED", "FAILED", "FAULT", "TIMED_OUT", "STOPPED"]
 
 
@@ -108,10 +109,11 @@ def test_the_request_of_one_build() -> None:
         "sourceVersion": "main",
         "buildTimeoutInMinutesOverride": 7,
         "idempotencyToken": "x",
+        "reportBuildBatchStatusOverride": False,
         "buildBatchConfigOverride": {},
         "environmentVariablesOverride": [{"name": "A", "value": "a"}, {"name": "C", "value": "c"}],
     }
-    made = build_request({"resolvedSourceVersion": "c0ffee"}, request, build)
+    made = build_request(BATCH | {"resolvedSourceVersion": "c0ffee"}, {"type": "S3", "location": "b"}, request, build)
     variables = {each["name"]: each["value"] for each in made.pop("environmentVariablesOverride")}
     assert variables == {"A": "own", "B": "b", "C": "c", IDENTIFIER: "one"}
     assert made == {
@@ -121,6 +123,15 @@ def test_the_request_of_one_build() -> None:
         "buildspecOverride": "one.yml",
         "privilegedModeOverride": True,
     }
+
+
+def test_artifacts_that_are_combined_are_apart_before() -> None:
+    batch: Any = {**BATCH, "buildBatchConfig": {"combineArtifacts": True}}
+    place: Any = {"type": "S3", "location": "b", "path": "/p/", "name": "n.zip", "namespaceType": "BUILD_ID"}
+    assert artifact_key(place, "hello", "uuid") == "p/uuid/n.zip"
+    apart = build_request(batch, place, {"projectName": "hello"}, BatchBuild("one"))["artifactsOverride"]
+    assert (apart["path"], apart["namespaceType"], apart["name"]) == ("p/uuid/one", "NONE", "n.zip")
+    assert "artifactsOverride" not in build_request(batch, {"type": "NO_ARTIFACTS"}, {}, BatchBuild("one"))
 
 
 def test_what_a_batch_is_restricted_to() -> None:

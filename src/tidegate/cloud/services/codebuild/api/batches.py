@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
-from tidegate.cloud.errors import ServiceError
+from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.codebuild.api.new_build import new_build
 from tidegate.cloud.services.codebuild.api.shared import (
     build_id,
@@ -20,7 +20,7 @@ from tidegate.cloud.services.codebuild.api.shared import (
     project_name,
     project_of,
 )
-from tidegate.cloud.services.codebuild.batch_plan import as_build
+from tidegate.cloud.services.codebuild.batch_plan import as_build, combines
 from tidegate.cloud.services.codebuild.model import BatchRecord, CodeBuildModel, batch_id, begin_phase, end_phase
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ class BatchesApi:
             "certificateOverride",
             "registryCredentialOverride",
             "debugSessionEnabled",
-            "buildBatchConfigOverride.combineArtifacts",
             "buildBatchConfigOverride.restrictions.fleetsAllowed",
         ),
     )
@@ -90,7 +89,11 @@ class BatchesApi:
             )
         if override is not None:
             check_batch_config(self._calls, context, override)
+        artifacts = request.get("artifactsOverride", project["artifacts"])
         batch = self._batch(context, project, request, config, record.get("batches", 0) + 1)
+        secondary = request.get("secondaryArtifactsOverride", project.get("secondaryArtifacts"))
+        if combines(batch, artifacts) and secondary:
+            raise not_offered("codebuild:StartBuildBatch combineArtifacts with secondary artifacts")
         with self.model.store.transaction():
             self.model.projects.update((context.region, name), _count)
             made: BatchRecord = {
@@ -99,6 +102,7 @@ class BatchesApi:
                 "token": request.get("idempotencyToken"),
                 "retry": None,
                 "request": dict(request),
+                "artifacts": artifacts,
                 "fast_fail": False,
                 "builds": [],
                 "stop": False,

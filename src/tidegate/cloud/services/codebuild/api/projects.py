@@ -31,7 +31,6 @@ _REFUSED = (
     "vpcConfig",
     "badgeEnabled",
     "fileSystemLocations",
-    "buildBatchConfig.combineArtifacts",
     "buildBatchConfig.restrictions.fleetsAllowed",
     "autoRetryLimit",
     "source.gitSubmodulesConfig.fetchSubmodules",

@@ -12,7 +12,7 @@ from tidegate.cloud.call import Calls, RoleSession
 from tidegate.cloud.clock import Clock
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.planes.shell.shell import remove_all
-from tidegate.cloud.services.codebuild.batch_plan import Group, build_request, decide, is_failure, refusal
+from tidegate.cloud.services.codebuild.batch_plan import Group, build_request, combines, decide, is_failure, refusal
 from tidegate.cloud.services.codebuild.buildspec import BatchBuild
 from tidegate.cloud.services.codebuild.model import (
     BatchRecord,
@@ -22,6 +22,7 @@ from tidegate.cloud.services.codebuild.model import (
     end_phase,
 )
 from tidegate.cloud.services.codebuild.reconciler.batch_source import BatchSource, Found
+from tidegate.cloud.services.codebuild.reconciler.combine import Combination
 from tidegate.cloud.services.codebuild.reconciler.failure import PhaseError
 from tidegate.cloud.store import Key
 
@@ -35,11 +36,14 @@ _LIMIT = "AccountLimitExceededException"
 class Batches:
     """Reads what batches consist of, and starts and stops their builds, as each batch's own service role."""
 
-    def __init__(self, model: CodeBuildModel, calls: Calls, clock: Clock, source: BatchSource) -> None:
+    def __init__(
+        self, model: CodeBuildModel, calls: Calls, clock: Clock, source: BatchSource, combination: Combination
+    ) -> None:
         self._model = model
         self._calls = calls
         self._clock = clock
         self._source = source
+        self._combination = combination
 
     async def reconcile(self, key: Key) -> float | None:
         """Do what is next about a batch. All that is to be known is in the records of it and its builds."""
@@ -48,6 +52,9 @@ class Batches:
             return None
         if record["batch"]["currentPhase"] == "DOWNLOAD_BATCHSPEC":
             await self._expand(key, record)
+            return None
+        if record["batch"]["currentPhase"] == "COMBINE_ARTIFACTS":
+            await self._combine(key, record)
             return None
         record = self._refresh(key, record)
         return await self._advance(key, record)
@@ -74,6 +81,18 @@ class Batches:
         now = self._clock.now()
         self._model.batches.update(key, lambda each: _enter(each, found, now))
 
+    async def _combine(self, key: Key, record: BatchRecord) -> None:
+        if record["stop"]:
+            self._finish(key, "STOPPED", "", "")
+            return
+        try:
+            location = await self._combination.make(record, key[0])
+        except PhaseError as error:
+            self._finish(key, "FAILED", error.code, error.message)
+            return
+        self._update(key, lambda each: each["batch"].update({"artifacts": {"location": location}}))
+        self._finish(key, "SUCCEEDED", "", "")
+
     def _refresh(self, key: Key, record: BatchRecord) -> BatchRecord:
         """Bring the summaries of a batch's builds up to date."""
         groups = [self._summarized(key[0], group) for group in record["batch"]["buildGroups"]]
@@ -96,6 +115,9 @@ class Batches:
             ending = "TIMED_OUT"
         groups = [_group(each) for each in batch["buildGroups"]]
         step = decide(groups, fast_fail=record["fast_fail"], ending=ending)
+        if step.status == "SUCCEEDED" and combines(batch, record["artifacts"]):
+            self._update(key, lambda each: _begin_combining(each["batch"], self._clock.now()))
+            return None
         if step.status is not None:
             failed = ", ".join(each.identifier for each in groups if is_failure(each))
             code, message = record["fault"] or ("", f"Failed builds: {failed}" if failed else "")
@@ -137,7 +159,7 @@ class Batches:
                 answer = await session("codebuild", "retry_build", **request, idempotencyToken=token)
             else:
                 (build,) = [each for each in record["builds"] if each["identifier"] == identifier]
-                request = build_request(batch, record["request"], BatchBuild(**build))
+                request = build_request(batch, record["artifacts"], record["request"], BatchBuild(**build))
                 answer = await session("codebuild", "start_build", **request, idempotencyToken=token)
             known = self._model.builds.get(key[0], answer["build"]["id"])
             if known is None:
@@ -194,6 +216,11 @@ def _enter(record: BatchRecord, found: Found, now: Any) -> None:
         batch["resolvedSourceVersion"] = found.version
     end_phase(batch, "SUCCEEDED", now)
     begin_phase(batch, "IN_PROGRESS", now)
+
+
+def _begin_combining(batch: t.BuildBatchTypeDef, now: Any) -> None:
+    end_phase(batch, "SUCCEEDED", now)
+    begin_phase(batch, "COMBINE_ARTIFACTS", now)
 
 
 def _group(group: t.BuildGroupTypeDef) -> Group:
