@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from tests.builds import build_of, log_of, project, service_role
 from tests.daemon import Daemon
+from tests.git import working_copy
 from tests.waiting import wait_for
 
 
@@ -22,7 +23,11 @@ def spec(batch: dict[str, Any], *commands: str) -> str:
 
 
 def batched(
-    cloud: Daemon, text: str, *, policy: str = "arn:aws:iam::aws:policy/AWSCodeBuildDeveloperAccess", **settings: Any
+    cloud: Daemon,
+    text: str | None,
+    *,
+    policy: str = "arn:aws:iam::aws:policy/AWSCodeBuildDeveloperAccess",
+    **settings: Any,
 ) -> Any:
     """Make the project `hello`, its batches with a role of their own."""
     role = service_role(cloud, name="batcher", policy=policy)
@@ -177,3 +182,32 @@ def test_the_role_of_a_batch_binds(cloud: Daemon) -> None:
     (context,) = done["phases"][2]["contexts"]
     assert context["statusCode"] == "ACCESS_DENIED"
     assert "codebuild:StartBuild" in context["message"]
+
+
+def test_all_builds_have_the_version_that_the_batch_found(cloud: Daemon, tmp_path: Path) -> None:
+    git = working_copy(cloud, tmp_path / "copy")
+    gate = tmp_path / "gate"
+    other = json.dumps({"version": "0.2", "phases": {"build": {"commands": ["echo other; cat a.txt"]}}})
+    graph = [{"identifier": "first"}, {"identifier": "second", "buildspec": "other.yml", "depend-on": ["first"]}]
+    text = spec({"build-graph": graph}, f"until test -e {gate}; do sleep 0.02; done")
+    git.commit("first", buildspec_yml=text, a_txt="one\n", other_yml=other)
+    git("push", "-q", "origin", "main")
+    url = cloud.client("codecommit").get_repository(repositoryName="hello")["repositoryMetadata"]["cloneUrlHttp"]
+    batched(cloud, None, source={"type": "CODECOMMIT", "location": url})
+    identity = start(cloud, sourceVersion="main")
+    wait_for(lambda: statuses(batch_of(cloud, identity)), lambda found: found.get("first") == "IN_PROGRESS", 60)
+    found = git("rev-parse", "HEAD").stdout.strip()
+    git.commit("second", a_txt="two\n")
+    git("push", "-q", "origin", "main")
+    gate.touch()
+    done = ended(cloud, identity)
+    assert (done["buildBatchStatus"], done["resolvedSourceVersion"], done["sourceVersion"]) == (
+        "SUCCEEDED",
+        found,
+        "main",
+    )
+    assert "other\none\n" in log_of(cloud, build_in(cloud, done, "second"))
+    missing = ended(cloud, start(cloud, buildspecOverride="none.yml"))
+    (context,) = missing["phases"][1]["contexts"]
+    assert (context["statusCode"], context["message"]) == ("YAML_FILE_ERROR", "YAML file does not exist")
+    assert not list((cloud.data_dir / "build-batches").iterdir())
