@@ -1,4 +1,4 @@
-"""Metric math: arithmetic on time series and numbers, and FILL with a number. What else there is on AWS is refused by name.
+"""Metric math: arithmetic on time series and numbers, FILL with a number. What else AWS has is refused by name.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 """

@@ -318,3 +318,53 @@ def metric_of(name: str) -> str:
 def tags() -> list[dict[str, str]]:
     """Return the tags of what ECS manages, as Elastic Load Balancing, EC2 and CloudWatch write them."""
     return [{"Key": key, "Value": value} for key, value in MANAGED.items()]
+
+
+def managed_resources(record: ExpressRecord, gateway: GatewayRecord) -> dict[str, Any]:
+    """Return the parts as DescribeServiceRevisions shows them (ECSManagedResources)."""
+    shown, have = record["wanted"]["shown"], record["resources"]
+    scaling = shown["scalingTarget"]
+
+    def part(name: str, **more: Any) -> dict[str, Any]:
+        one = have[name]
+        reason = {"statusReason": one["reason"]} if "reason" in one else {}
+        return {"arn": one["arn"], "status": one["status"], **reason, "updatedAt": one["updated_at"], **more}
+
+    def listed(*names: str, **more: Any) -> list[dict[str, Any]]:
+        return [part(name, **more) for name in names if name in have]
+
+    path: dict[str, Any] = {
+        "accessType": "PUBLIC" if gateway["public"] else "PRIVATE",
+        "endpoint": record.get("endpoint", ""),
+        "loadBalancerSecurityGroups": listed(BALANCER_GROUP),
+        "targetGroups": listed(
+            FIRST_TARGETS,
+            OTHER_TARGETS,
+            healthCheckPath=shown["healthCheckPath"],
+            healthCheckPort=record["wanted"]["port"],
+            port=record["wanted"]["port"],
+        ),
+    }
+    if BALANCER in have:
+        scheme = "internet-facing" if gateway["public"] else "internal"
+        group = [have[BALANCER_GROUP]["id"]]
+        path["loadBalancer"] = part(BALANCER, scheme=scheme, subnetIds=gateway["subnets"], securityGroupIds=group)
+    path |= {name: part(each) for name, each in (("listener", LISTENER), ("rule", RULE)) if each in have}
+    scaled: dict[str, Any] = {}
+    if TARGET in have:
+        bounds = {"minCapacity": scaling["minTaskCount"], "maxCapacity": scaling["maxTaskCount"]}
+        scaled["scalableTarget"] = part(TARGET, **bounds)
+    scaled["applicationAutoScalingPolicies"] = listed(
+        POLICY,
+        policyType="TargetTrackingScaling",
+        targetValue=float(scaling["autoScalingTargetValue"]),
+        metric=metric_of(scaling["autoScalingMetric"]),
+    )
+    logs = [part(LOGS, logGroupName=have[LOGS]["id"])] if LOGS in have else []
+    return {
+        "ingressPaths": [path],
+        "autoScaling": scaled,
+        "metricAlarms": listed(ALARM),
+        "serviceSecurityGroups": listed(SERVICE_GROUP),
+        "logGroups": logs,
+    }

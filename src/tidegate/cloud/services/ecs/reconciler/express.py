@@ -125,6 +125,8 @@ class _Work:
         """Remove the parts, the service first; it ends the wait by its change."""
         role, record = await self._role(), self._record
         have = record["resources"]
+        if record["made"] < record["serial"] and gateway is not None:
+            await self._look(role, gateway["vpc"])
         if parts.TARGET in have:
             await self._gone(
                 parts.TARGET, role("application-autoscaling", "deregister_scalable_target", **parts.scalable(record))
@@ -160,6 +162,42 @@ class _Work:
 
         self._change(end)
         return None
+
+    async def _look(self, role: Caller, vpc: str) -> None:
+        """Write down the parts that are there, and were made by one who was ended before it had written that down."""
+        record, now = self._record, self._clock.now()
+        found: dict[str, tuple[str, str]] = {}
+        for balancer in (await role("elbv2", "describe_load_balancers"))["LoadBalancers"]:
+            if balancer["LoadBalancerName"] != record["gateway"]:
+                continue
+            arn = balancer["LoadBalancerArn"]
+            found[parts.BALANCER] = (arn, record["gateway"])
+            for each in (await role("elbv2", "describe_listeners", LoadBalancerArn=arn))["Listeners"]:
+                if each["Port"] == record["port"]:  # its rule goes with it
+                    found[parts.LISTENER] = (each["ListenerArn"], each["ListenerArn"])
+        names = dict(zip(parts.target_group_names(record), (parts.FIRST_TARGETS, parts.OTHER_TARGETS), strict=True))
+        for each in (await role("elbv2", "describe_target_groups"))["TargetGroups"]:
+            if each["TargetGroupName"] in names:
+                found[names[each["TargetGroupName"]]] = (each["TargetGroupArn"], each["TargetGroupName"])
+        groups = {record["gateway"]: parts.BALANCER_GROUP, parts.service_group_name(record): parts.SERVICE_GROUP}
+        filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": list(groups)}]
+        for each in (await role("ec2", "describe_security_groups", Filters=filters))["SecurityGroups"]:
+            found[groups[each["GroupName"]]] = (self._arn("ec2", f"security-group/{each['GroupId']}"), each["GroupId"])
+        alarm, scaled = parts.alarm_name(record), parts.scalable(record)["ResourceId"]
+        service = self._model.services.get(*self._key)
+        if service is not None and record["id"] in service["tokens"]:
+            found[parts.SERVICE] = (record["arn"], record["name"])
+            found[parts.TARGET] = (scaled, scaled)
+        if parts.FIRST_TARGETS in found:
+            found[parts.ALARM] = (self._arn("cloudwatch", f"alarm:{alarm}"), alarm)
+        missing = {name: each for name, each in found.items() if name not in record["resources"]}
+
+        def note(changed: ExpressRecord) -> None:
+            for name, (arn, identifier) in missing.items():
+                changed["resources"][name] = {"arn": arn, "id": identifier, "status": ACTIVE, "updated_at": now}
+
+        if missing:
+            self._change(note)
 
     async def _leave(self, role: Caller, gateway: GatewayRecord | None) -> None:
         """Leave the load balancer; the last one removes it."""
