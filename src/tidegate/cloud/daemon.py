@@ -43,7 +43,7 @@ from tidegate.cloud.planes.docker.values import EngineError
 from tidegate.cloud.planes.envoy.process import end_envoy
 from tidegate.cloud.planes.resolver import end_resolvers
 from tidegate.cloud.reconcile import Loop
-from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy
+from tidegate.cloud.services.iam.authorize import IamAuthorizer, ResourcePolicy, ResourceTags
 from tidegate.cloud.services.iam.model import IamModel
 from tidegate.cloud.services.sts.model import StsModel
 from tidegate.cloud.store import Store
@@ -122,7 +122,8 @@ class Cloud:
 
         iam, sts = IamModel(self._store, settings.account), StsModel(self._store, settings.account)
         resource_policies: dict[str, ResourcePolicy] = {}
-        authorizer = IamAuthorizer(iam, clock, resource_policies)
+        resource_tags: dict[str, ResourceTags] = {}
+        authorizer = IamAuthorizer(iam, clock, resource_policies, resource_tags)
         self.dispatcher = Dispatcher(clock, authorizer, RequestValidator(self.models))
         self.parts = Parts(
             data_dir=settings.data_dir,
@@ -142,6 +143,7 @@ class Cloud:
             credential=lambda access_key: iam.credential(access_key) or sts.credential(access_key),
             git_credential=iam.git_credential,
             resource_policies=resource_policies,
+            resource_tags=resource_tags,
         )
         add_iam_and_sts(self.parts, iam, sts, authorizer)
         for add_service in SERVICES:

@@ -17,6 +17,7 @@ def add_application_autoscaling(parts: Parts) -> None:
         PoliciesApi(model, parts.calls, parts.clock),
         SchedulesApi(model, parts.clock),
     )
+    parts.resource_tags["application-autoscaling"] = model.tags_of
     scaling = Scaling(model, parts.calls, parts.clock)
     parts.loop.add("autoscaling", scaling.reconcile, keys=scaling.keys)
     parts.loop.watch("autoscaling.target", "autoscaling")

@@ -20,6 +20,7 @@ def add_cloudwatch(parts: Parts) -> None:
         cloudwatch.AlarmDescriptionsApi(alarms),
         cloudwatch.TagsApi(alarms),
     )
+    parts.resource_tags["cloudwatch"] = alarms.tags_of
     retention = Retention(model, alarms, parts.clock)
     parts.loop.add("cloudwatch.retention", retention.reconcile, keys=retention.keys)
     parts.loop.watch("cloudwatch.metric", "cloudwatch.retention", keys=lambda key: (key[:1],))

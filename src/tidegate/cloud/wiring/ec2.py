@@ -17,6 +17,7 @@ def add_ec2(parts: Parts) -> None:
     model = Ec2Model(parts.store, parts.account)
     engine = parts.docker.engine
     parts.dispatcher.register("ec2", *(api(model, parts.calls, parts.clock) for api in APIS), coverage=COVERAGE)
+    parts.resource_tags["ec2"] = model.tags_by_arn
     parts.loop.add("ec2.network", NetworkSweep(model, parts.docker.networks).reconcile)
 
     def gone(key: Key) -> list[Key]:

@@ -7,6 +7,7 @@ from tidegate.cloud.services.ecs.api import (
     CapacityApi,
     ClustersApi,
     ExecutionApi,
+    ExpressApi,
     ProtectionApi,
     ServiceDeploymentsApi,
     ServicesApi,
@@ -21,6 +22,7 @@ from tidegate.cloud.services.ecs.model import DATA_CHANNEL, TASK_ENDPOINT, EcsMo
 from tidegate.cloud.services.ecs.reconciler.discovery import Discovery
 from tidegate.cloud.services.ecs.reconciler.endpoint import TaskEndpoint
 from tidegate.cloud.services.ecs.reconciler.events import EventReconciler
+from tidegate.cloud.services.ecs.reconciler.express import ExpressReconciler
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher
 from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
 from tidegate.cloud.services.ecs.reconciler.metrics import Metrics
@@ -52,6 +54,7 @@ def add_ecs(parts: Parts) -> None:
         TaskSetsApi(model, parts.calls, parts.clock),
         ProtectionApi(model, parts.clock),
         ExecutionApi(model, parts.calls, parts.clock, parts.endpoint),
+        ExpressApi(model, parts.calls, parts.clock),
         TagsApi(model),
         coverage=COVERAGE,
     )
@@ -106,6 +109,10 @@ def add_ecs(parts: Parts) -> None:
     events = EventReconciler(model, parts.calls)
     parts.loop.add("ecs.event", events.reconcile, keys=lambda: [key for key, _ in model.events.items()])
     parts.loop.watch("ecs.event", "ecs.event")
+    express = ExpressReconciler(model, parts.calls, parts.clock)
+    parts.loop.add("ecs.express", express.reconcile, keys=lambda: [key for key, _ in model.express.items()])
+    parts.loop.watch("ecs.express", "ecs.express")
+    parts.loop.watch("ecs.service", "ecs.express")
     metrics = Metrics(model, parts.calls, parts.clock, docker.pods)
     parts.loop.add("ecs.metrics", metrics.reconcile, keys=lambda: [key for key, _ in model.services.items()])
     parts.loop.watch("ecs.service", "ecs.metrics")

@@ -61,6 +61,7 @@ def add_elbv2(parts: Parts) -> None:
         prefix="elasticloadbalancing",
         coverage=COVERAGE,
     )
+    parts.resource_tags["elasticloadbalancing"] = model.tags_of
     envoy = EnvoyPlane(parts.data_dir, lambda: parts.loop.enqueue("elbv2.balancers", EVERYTHING))
     probes = ProbePlane(lambda key: parts.loop.enqueue("elbv2.targets", key))
     interfaces = InterfacesReconciler(model, parts.calls)

@@ -38,6 +38,8 @@ class Parts:
     credential: Callable[[str], Credential | None]  # finds an access key
     git_credential: Callable[[str, str], Principal | None]  # whose service-specific credential it is
     resource_policies: dict[str, Callable[[str], str | None]] = field(default_factory=dict)  # by service in an ARN
+    # tags by ARN, by service in it; None: it is to be made with the tags of the request
+    resource_tags: dict[str, Callable[[str], Mapping[str, str] | None]] = field(default_factory=dict)
     routes: dict[str, App] = field(default_factory=dict)  # path prefix -> what answers there, not the gateway
     # method and name below `/_tidegate/` -> what the administrator can have done there, by the query
     controls: dict[tuple[str, str], Callable[[Mapping[str, str]], Awaitable[Mapping[str, Any]]]] = field(

@@ -51,6 +51,11 @@ class AutoScalingModel:
         self.states = Collection[StateRecord](store, "autoscaling.state")
         self.activities: Collection[t.ScalingActivityTypeDef] = Collection(store, "autoscaling.activity")  # …, when
 
+    def tags_of(self, arn: str) -> dict[str, str] | None:
+        """Return the tags of the target of an ARN; None where there is none yet."""
+        found = self.targets.values(arn.split(":")[3])
+        return next((each["tags"] for each in found if each["target"]["ScalableTargetARN"] == arn), None)
+
     def following(self, region: str) -> set[tuple[str, ...]]:
         """Return the keys of a region's targets that have a policy."""
         return {key[:2] for key, _ in self.policies.items(region)}

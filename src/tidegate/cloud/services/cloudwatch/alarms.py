@@ -47,6 +47,11 @@ class Alarms:
         self.records = Collection[AlarmRecord](store, "cloudwatch.alarm")
         self.changes = Collection[ChangeRecord](store, "cloudwatch.alarm-change")
 
+    def tags_of(self, arn: str) -> dict[str, str]:
+        """Return the tags of the alarm of an ARN; none where there is none."""
+        record = self.records.get(arn.split(":")[3], arn.split(":", 6)[6])
+        return {} if record is None else record["tags"]
+
     def composites(self, region: str) -> list[Key]:
         """Return the keys of a region's composite alarms."""
         return [key for key, record in self.records.items(region) if record["kind"] == "CompositeAlarm"]

@@ -1,4 +1,4 @@
-"""Metric math: arithmetic on time series and numbers. What else there is on AWS is refused by name.
+"""Metric math: arithmetic on time series and numbers, FILL with a number. What else AWS has is refused by name.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 """
@@ -26,7 +26,9 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
 
 def names_in(text: str) -> set[str]:
     """Return the ids that an expression refers to; raise for one that is not arithmetic."""
-    return {node.id for node in ast.walk(_parsed(text)) if isinstance(node, ast.Name)}
+    nodes = list(ast.walk(_parsed(text)))
+    functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    return {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in functions}
 
 
 def evaluate(text: str, series: Mapping[str, Series]) -> Series:
@@ -54,6 +56,8 @@ def _parsed(text: str) -> ast.Expression:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise invalid(text, "it cannot be read") from None
     for node in ast.walk(tree):
+        if _fills(node):
+            continue
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else "a function"
             raise not_offered(f"the function {name} in a metric math expression")
@@ -64,6 +68,18 @@ def _parsed(text: str) -> ast.Expression:
         if not isinstance(node, _KNOWN):
             raise not_offered(f"{type(node).__name__} in a metric math expression")
     return tree
+
+
+def _fills(node: ast.AST) -> bool:
+    """Return whether a node is FILL(series, number)."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "FILL"
+        and not node.keywords
+        and len(node.args) == 2
+        and isinstance(node.args[1], ast.Constant)
+    )
 
 
 _KNOWN = (
@@ -82,6 +98,11 @@ def _value(node: ast.expr, series: Mapping[str, Series]) -> Value:
         if isinstance(node.op, ast.UAdd):
             return value
         return {time: -each for time, each in value.items()} if isinstance(value, dict) else -value
+    if isinstance(node, ast.Call):
+        filled, gap = _value(node.args[0], series), _value(node.args[1], series)
+        if not isinstance(filled, dict) or isinstance(gap, dict):
+            return filled
+        return {time: filled.get(time, gap) for each in series.values() for time in each}
     assert isinstance(node, ast.BinOp)
     left, right = _value(node.left, series), _value(node.right, series)
     if not isinstance(left, dict) and not isinstance(right, dict):

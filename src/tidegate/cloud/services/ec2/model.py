@@ -151,6 +151,16 @@ class Ec2Model:
             for _, record in self.store.items(noun.kind, (region,)):
                 yield noun, record
 
+    def tags_by_arn(self, arn: str) -> dict[str, str]:
+        """Return the tags of what has an ARN; none where nothing has it."""
+        region, (kind, _, resource_id) = arn.split(":")[3], arn.split(":", 5)[5].partition("/")
+        for noun in NOUNS:
+            key = self.key(noun, region, resource_id) if noun.resource == kind else None
+            record = None if key is None else self.store.get(noun.kind, key)
+            if record is not None:
+                return tags_of(noun, record)
+        return {}
+
     def in_vpc(self, noun: Noun, region: str, vpc_id: str) -> list[Any]:
         """Return the records of a kind that belong to a VPC."""
         return [record for _, record in self.store.items(noun.kind, (region,)) if record.get("VpcId") == vpc_id]

@@ -26,9 +26,8 @@ COVERAGE = Coverage(
             "DescribeDaemonTaskDefinition ListDaemonTaskDefinitions",
         ),
         LeftOut(
-            "use a service with a load balancer, or `tidegate up`, which makes both",
-            "CreateExpressGatewayService UpdateExpressGatewayService DescribeExpressGatewayService "
-            "DeleteExpressGatewayService CreateGateway UpdateGateway DeleteGateway DescribeGateway ListGateways "
+            "use a service with a load balancer, an express service, or `tidegate up`",
+            "CreateGateway UpdateGateway DeleteGateway DescribeGateway ListGateways "
             "DescribeGatewayResources DescribeGatewayRoute ListGatewayRoutes AssociateGatewayWithCluster "
             "DisassociateGatewayFromCluster ListGatewayClusterAssociations",
             concerns=True,

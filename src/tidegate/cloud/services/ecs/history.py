@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from tidegate.cloud.services.ecs.express import managed_resources
 from tidegate.cloud.services.ecs.hooks import give_up
 from tidegate.cloud.services.ecs.model import (
     PENDING,
@@ -97,6 +98,11 @@ def described_revision(model: EcsModel, key: Key, record: ServiceRevisionRecord)
     deployment = None if service is None else _find(service, record["deployment"])
     if deployment is not None and advanced(deployment["balancers"]):
         revision["resolvedConfiguration"] = {"loadBalancers": resolved(deployment)}
+    express = model.express.get(*key)
+    gateway = None if express is None else model.express_gateways.get(key[0], express["gateway"])
+    if express is not None and gateway is not None and express["arn"] == revision["serviceArn"]:
+        shown: Any = revision
+        shown["ecsManagedResources"] = managed_resources(express, gateway)
     return revision
 
 

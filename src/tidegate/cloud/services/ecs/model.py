@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
+from tidegate.cloud.services.ecs.express import ExpressRecord, GatewayRecord
 from tidegate.cloud.store import Collection, Index, Key, Store
 
 if TYPE_CHECKING:
@@ -256,6 +257,8 @@ class EcsModel:
         self.log_positions: Collection[datetime] = Collection(store, "ecs.log-position")
         self.events: Collection[EventRecord] = Collection(store, "ecs.event")
         self.settings: Collection[str] = Collection(store, "ecs.account-setting")
+        self.express: Collection[ExpressRecord] = Collection(store, "ecs.express")
+        self.express_gateways: Collection[GatewayRecord] = Collection(store, "ecs.express-gateway")
         self._tasks_by_service = Index(self.tasks, lambda key, task: [(*key[:2], task.get("service"))])
         self._tasks_by_address = Index(self.tasks, lambda key, task: [(key[0], task.get("address"))])
         self._services_by_name = Index(self.services, lambda key, service: _named_by(key[0], service))
@@ -286,6 +289,12 @@ class EcsModel:
     def service_tasks(self, region: str, cluster: str, service: str) -> dict[str, TaskRecord]:
         """Return a service's tasks by their ids, those that stopped a while ago included."""
         return {key[2]: each for key, each in self._tasks_by_service.items((region, cluster, service))}
+
+    def behind_gateway(self, region: str, gateway: str) -> list[ExpressRecord]:
+        """Return the express services that share a load balancer, those that are being removed included."""
+        return [
+            each for each in self.express.values(region) if each["gateway"] == gateway and each["status"] != INACTIVE
+        ]
 
     def services_of_target_group(self, region: str, target_group: str) -> list[Key]:
         """Return the keys of the services that register their tasks with a target group."""

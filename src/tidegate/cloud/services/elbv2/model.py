@@ -160,6 +160,15 @@ class ElbModel:
         rules = (each for each in self.rules.values(region) if each["listener"] == listener_arn)
         return sorted(rules, key=lambda each: int(each["rule"]["Priority"]))
 
+    def tags_of(self, arn: str) -> dict[str, str] | None:
+        """Return the tags of what has an ARN; None where nothing has it yet."""
+        key = (arn.split(":")[3], arn)
+        for kind in (self.balancers, self.groups, self.listeners, self.rules, self.trust_stores):
+            found: Any = kind.get(*key)
+            if found is not None:
+                return dict(found["tags"])
+        return None
+
     def balancer_of(self, region: str, group_arn: str) -> str | None:
         """Return the ARN of the load balancer that sends traffic to a target group, or None."""
         listeners = {each["listener"]["ListenerArn"]: each for each in self.listeners.values(region)}

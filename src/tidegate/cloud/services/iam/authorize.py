@@ -17,6 +17,7 @@ from tidegate.cloud.services.iam.model import IamModel, service_policies
 from tidegate.cloud.services.iam.policy import Statement, Verdict, decide, evaluate, parse
 
 ResourcePolicy = Callable[[str], str | None]
+ResourceTags = Callable[[str], Mapping[str, str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,18 @@ class Decision:
 class IamAuthorizer:
     """Decides on every call of every service (`call.Authorizer`)."""
 
-    def __init__(self, model: IamModel, clock: Clock, resource_policies: Mapping[str, ResourcePolicy]) -> None:
-        """`resource_policies` finds a resource's own policy, by the service in its ARN (`s3`, `ecr`)."""
+    def __init__(
+        self,
+        model: IamModel,
+        clock: Clock,
+        resource_policies: Mapping[str, ResourcePolicy],
+        resource_tags: Mapping[str, ResourceTags],
+    ) -> None:
+        """`resource_policies` finds a resource's own policy, by the service in its ARN (`s3`, `ecr`).
+
+        `resource_tags` finds its tags; None is of what is to be created with the tags in the request.
+        """
+        self._resource_tags = resource_tags
         self._model = model
         self._clock = clock
         self._resource_policies = resource_policies
@@ -62,7 +73,7 @@ class IamAuthorizer:
     def decide(self, context: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> Decision:
         """Return the decision for a principal's action on a resource."""
         principal = context.principal
-        keys = self._keys(context, conditions)
+        keys = self._keys(context, {**self._tags(resource, conditions), **conditions})
         own, groups = self._resource_verdict(principal, action, resource, keys)
         if own is Verdict.EXPLICIT_DENY:
             return Decision(own, "with an explicit deny in a resource-based policy")
@@ -80,6 +91,17 @@ class IamAuthorizer:
         if own is Verdict.ALLOW or identity is Verdict.ALLOW:
             return Decision(Verdict.ALLOW, grant=grant)
         return Decision(identity, f"because no identity-based policy allows the {action} action")
+
+    def _tags(self, resource: str, conditions: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the condition keys of a resource's tags, of services that do not give them themselves."""
+        parts = resource.split(":", 5)
+        find = self._resource_tags.get(parts[2]) if len(parts) == 6 else None
+        if find is None:
+            return {}
+        tags, given = find(resource), "aws:RequestTag/"
+        if tags is None:
+            tags = {key.removeprefix(given): each for key, each in conditions.items() if key.startswith(given)}
+        return {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
 
     def _narrowed(self, principal: Principal, action: str, resource: str, keys: Mapping[str, Any]) -> Decision | None:
         """Return the denial of a permissions boundary or a session policy, or None where neither denies."""

@@ -20,6 +20,8 @@ from tidegate.cloud.services.applicationautoscaling.api.shared import (
     invalid,
     paged,
     resource_of,
+    target_arn,
+    target_conditions,
 )
 from tidegate.cloud.services.applicationautoscaling.model import DIMENSION, NAMESPACE, AutoScalingModel
 from tidegate.cloud.services.applicationautoscaling.tracking import (
@@ -49,7 +51,7 @@ class PoliciesApi:
         self._calls = calls
         self._clock = clock
 
-    @operation(refuse=("PredictiveScalingPolicyConfiguration",))
+    @operation(resource=target_arn, conditions=target_conditions, refuse=("PredictiveScalingPolicyConfiguration",))
     async def put_scaling_policy(
         self, context: Context, request: t.PutScalingPolicyRequestTypeDef
     ) -> Mapping[str, Any]:
@@ -90,7 +92,7 @@ class PoliciesApi:
             await remove_alarms(call, [each for each in before.get("Alarms", []) if each not in policy["Alarms"]])
         return {"PolicyARN": policy["PolicyARN"], "Alarms": policy["Alarms"]}
 
-    @operation()
+    @operation(resource=target_arn, conditions=target_conditions)
     async def delete_scaling_policy(
         self, context: Context, request: t.DeleteScalingPolicyRequestTypeDef
     ) -> Mapping[str, Any]:

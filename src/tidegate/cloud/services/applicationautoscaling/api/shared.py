@@ -48,6 +48,24 @@ def resource_of(request: Mapping[str, Any]) -> str:
     return resource
 
 
+def target_arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:
+    """Return the ARN of the target that a request names, with `*` for the id of one that is not there yet."""
+    record = api.model.targets.get(context.region, request["ResourceId"])
+    if record is None:
+        return context.arn("application-autoscaling", "scalable-target/*")
+    return str(record["target"]["ScalableTargetARN"])
+
+
+def target_conditions(api: Any, context: Context, request: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the condition keys of a request on a target: what is scaled, and the tags given."""
+    tags = {f"aws:RequestTag/{key}": value for key, value in request.get("Tags", {}).items()}
+    return {
+        "application-autoscaling:service-namespace": request["ServiceNamespace"],
+        "application-autoscaling:scalable-dimension": request["ScalableDimension"],
+        **tags,
+    }
+
+
 def fits(request: Mapping[str, Any]) -> bool:
     """Return whether a description asks for what there is: targets of other services there are none."""
     return request["ServiceNamespace"] == NAMESPACE and request.get("ScalableDimension") in (None, DIMENSION)

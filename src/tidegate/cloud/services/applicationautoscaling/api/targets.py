@@ -18,6 +18,8 @@ from tidegate.cloud.services.applicationautoscaling.api.shared import (
     invalid,
     paged,
     resource_of,
+    target_arn,
+    target_conditions,
 )
 from tidegate.cloud.services.applicationautoscaling.model import (
     DIMENSION,
@@ -42,7 +44,7 @@ class TargetsApi:
         self._calls = calls
         self._clock = clock
 
-    @operation()
+    @operation(resource=target_arn, conditions=target_conditions)
     async def register_scalable_target(
         self, context: Context, request: t.RegisterScalableTargetRequestTypeDef
     ) -> Mapping[str, Any]:
@@ -70,7 +72,7 @@ class TargetsApi:
         self.model.targets.put((context.region, resource), record)
         return {"ScalableTargetARN": target["ScalableTargetARN"]}
 
-    @operation()
+    @operation(resource=target_arn, conditions=target_conditions)
     async def deregister_scalable_target(
         self, context: Context, request: t.DeregisterScalableTargetRequestTypeDef
     ) -> Mapping[str, Any]:

@@ -37,6 +37,10 @@ _STATE = ("StateValue", "StateReason", "StateReasonData", "StateUpdatedTimestamp
 _OF_ONE_METRIC = ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Period", "Unit")
 
 
+def _request_tags(api: Any, context: Context, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in request.get("Tags", ())}
+
+
 class AlarmsApi:
     """What is wanted of alarms; whether they are in ALARM is found out by the reconciler."""
 
@@ -46,6 +50,7 @@ class AlarmsApi:
 
     @operation(
         resource=lambda api, context, request: alarm_arn(context, request["AlarmName"]),
+        conditions=_request_tags,
         refuse=(
             "ThresholdMetricId",
             "EvaluationWindow",

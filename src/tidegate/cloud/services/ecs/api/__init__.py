@@ -4,6 +4,7 @@ from tidegate.cloud.services.ecs.api.account_settings import AccountSettingsApi
 from tidegate.cloud.services.ecs.api.capacity import CapacityApi
 from tidegate.cloud.services.ecs.api.clusters import ClustersApi
 from tidegate.cloud.services.ecs.api.execution import ExecutionApi
+from tidegate.cloud.services.ecs.api.express import ExpressApi
 from tidegate.cloud.services.ecs.api.protection import ProtectionApi
 from tidegate.cloud.services.ecs.api.service_deployments import ServiceDeploymentsApi
 from tidegate.cloud.services.ecs.api.services import ServicesApi
@@ -17,6 +18,7 @@ __all__ = [
     "CapacityApi",
     "ClustersApi",
     "ExecutionApi",
+    "ExpressApi",
     "ProtectionApi",
     "ServiceDeploymentsApi",
     "ServicesApi",

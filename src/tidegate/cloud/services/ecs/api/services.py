@@ -296,7 +296,8 @@ class ServicesApi:
             if each["service"]["status"] != INACTIVE
             and launch_type in (None, each["service"].get("launchType"))
             and strategy in (None, "REPLICA")
-            and request.get("resourceManagementType") in (None, "CUSTOMER")
+            and request.get("resourceManagementType")
+            in (None, each["service"].get("resourceManagementType", "CUSTOMER"))
         ]
         chosen, token = page(arns, request.get("nextToken"), request.get("maxResults", 10), key=str)
         return {"serviceArns": chosen, "nextToken": token}

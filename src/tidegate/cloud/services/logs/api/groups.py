@@ -32,6 +32,10 @@ _MOST_TAGS = 50
 _DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
 
+def _request_tags(api: Any, context: Context, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {f"aws:RequestTag/{key}": value for key, value in request.get("tags", {}).items()}
+
+
 class GroupsApi:
     """Groups, by name in a region."""
 
@@ -39,7 +43,7 @@ class GroupsApi:
         self.model = model
         self._clock = clock
 
-    @operation(resource=group_arn, refuse=("kmsKeyId", "deletionProtectionEnabled"))
+    @operation(resource=group_arn, conditions=_request_tags, refuse=("kmsKeyId", "deletionProtectionEnabled"))
     async def create_log_group(self, context: Context, request: t.CreateLogGroupRequestTypeDef) -> Mapping[str, Any]:
         """Create a group whose events never expire."""
         name = request["logGroupName"]
