@@ -12,6 +12,8 @@ import pytest
 from tests.e2e.app import App
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 SECRET = "pa55-word that nobody sees"
 
 

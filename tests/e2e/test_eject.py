@@ -49,6 +49,7 @@ def written(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_it_deploys_with_the_aws_cli_alone(git: Git, own_cloud: Daemon, tmp_path: Path) -> None:
     eject(git)
     programs = tmp_path / "bin"
