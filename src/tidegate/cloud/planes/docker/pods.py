@@ -18,6 +18,7 @@ from tidegate.cloud.planes.docker.values import (
     ContainerSpec,
     ContainerState,
     LogLine,
+    NoImageError,
     NotFoundError,
     Phase,
     PodSpec,
@@ -45,7 +46,6 @@ class Pods:
         ports = {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in spec.ports}
         address = network.real(spec.address)
         config: dict[str, Any] = {
-            "Image": await self._images.ensure_pause(),
             "Hostname": spec.hostname,
             "Labels": {
                 **self._labels(spec.name, _PAUSE),
@@ -66,7 +66,11 @@ class Pods:
         if ports and await self._published():
             config["ExposedPorts"] = {port: {} for port in ports}
             config["HostConfig"]["PortBindings"] = ports
-        await self._create(container_name(spec.name, _PAUSE), config)
+        name = container_name(spec.name, _PAUSE)
+        try:
+            await self._create(name, {"Image": await self._images.ensure_pause(), **config})
+        except NoImageError:  # another local cloud, which thought itself the last, has just taken it along
+            await self._create(name, {"Image": await self._images.ensure_pause(), **config})
 
     async def open(self, spec: PodSpec) -> None:
         """Make the network namespace, with its address, of a pod that was created."""
@@ -245,7 +249,8 @@ class Pods:
         except RefusedError as error:
             if error.status == 409 and "already in use" in error.message:
                 return  # made before the daemon was killed
-            raise ContainerError(error.message) from error
+            kind = NoImageError if error.status == 404 and "No such image" in error.message else ContainerError
+            raise kind(error.message) from error
 
     async def _start(self, name: str) -> None:
         try:

@@ -36,6 +36,10 @@ class ContainerError(Exception):
     """A container cannot be created or started: a command that does not exist, a user that the image lacks."""
 
 
+class NoImageError(ContainerError):
+    """The engine does not have the container's image any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class RegistryLogin:
     """User and password for a registry."""
