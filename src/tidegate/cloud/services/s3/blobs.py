@@ -108,8 +108,11 @@ class Blobs:
         self._pending.put((incoming.blob,), {})
         try:
             with _full_disk_said():
-                final.parent.mkdir(mode=0o700, exist_ok=True)
-                (self._incoming / incoming.blob).rename(final)
+                try:
+                    (self._incoming / incoming.blob).rename(final)
+                except FileNotFoundError:  # the first blob of this folder
+                    final.parent.mkdir(mode=0o700, exist_ok=True)
+                    (self._incoming / incoming.blob).rename(final)
             with self._transaction():
                 write()
                 self._pending.delete(incoming.blob)
