@@ -31,7 +31,7 @@ check: setup
 	@.venv/bin/mkdocs build --quiet --site-dir .site
 
 bench: setup
-	@for each in local_cloud command_line calls graph_depth pipeline push_to_live balancer rolling task_start scheduler; do PYTHONPATH=.:scripts .venv/bin/python -m benchmarks.$$each || exit 1; done
+	@for each in local_cloud command_line calls graph_depth pipeline push_to_live balancer rolling task_start scheduler api registry git; do PYTHONPATH=.:scripts .venv/bin/python -m benchmarks.$$each || exit 1; done
 
 clean:
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -245,7 +245,7 @@ def _answers(url: str) -> bool:
 def main() -> None:
     """Measure and print."""
     rounds, seconds = (int(each) for each in (sys.argv[1:] + ["5", "3"][len(sys.argv) - 1 :])[:2])
-    peers.ensure()
+    peers.ensure("nginx", "haproxy", "wrk")
     make_task_image()
     with balanced() as service:
         kinds = {

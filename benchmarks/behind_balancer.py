@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tests.contract.test_ecs_services import Balanced
-from tests.daemon import Daemon, free_port
 from tests.fargate import until
 
+from benchmarks.cloud import local_cloud
 from tidegate.cloud.planes.docker.reach import Reach
 
 
 @contextlib.contextmanager
 def balanced() -> Iterator[Balanced]:
     """Give a local cloud with a load balancer and a cluster; nothing of it is left afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        daemon = Daemon(Path(folder) / "cloud", free_port())
-        daemon.data_dir.mkdir()
-        daemon.start()
-        try:
-            yield Balanced(daemon)
-        finally:
-            daemon.purge()
+    with local_cloud() as cloud:
+        yield Balanced(cloud)
 
 
 def addresses(service: Balanced) -> list[str]:

@@ -12,30 +12,30 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / ".tools" / "peers"
-_PACKAGES = ("nginx", "haproxy", "wrk")
 
 
 class MissingError(Exception):
     """A peer cannot be had; the message says `what: why`."""
 
 
-def ensure() -> None:
-    """Have nginx, haproxy and wrk; raise `MissingError` where there is no apt to get them with."""
-    if all(program(name) is not None for name in _PACKAGES):
+def ensure(*packages: str) -> None:
+    """Have packages whose programs are named as they; raise `MissingError` where there is no apt to get them with."""
+    if all(program(name) is not None for name in packages):
         return
+    names = ", ".join(packages)
     if shutil.which("apt-get") is None:
-        raise MissingError("nginx, haproxy, wrk: not installed, and there is no apt-get; install them and try again")
+        raise MissingError(f"{names}: not installed, and there is no apt-get; install them and try again")
     with tempfile.TemporaryDirectory() as folder:
         # as root apt fetches as a user of its own, who has to be able to write here
         Path(folder).chmod(0o755)
         options = ["-o", f"Dir::Cache::archives={folder}", "-o", "Debug::NoLocking=1"]
         command = ["apt-get", "install", "--yes", "-qq", "--no-install-recommends", "--download-only", *options]
-        done = subprocess.run([*command, *_PACKAGES], capture_output=True, text=True, check=False)
-        packages = sorted(Path(folder).glob("*.deb"))
-        if done.returncode or not packages:
-            raise MissingError(f"nginx, haproxy, wrk: apt-get does not bring them: {done.stderr.strip()[-300:]}")
+        done = subprocess.run([*command, *packages], capture_output=True, text=True, check=False)
+        archives = sorted(Path(folder).glob("*.deb"))
+        if done.returncode or not archives:
+            raise MissingError(f"{names}: apt-get does not bring them: {done.stderr.strip()[-300:]}")
         ROOT.mkdir(parents=True, exist_ok=True)
-        for each in packages:
+        for each in archives:
             subprocess.run(["dpkg", "--extract", each, ROOT], check=True)
 
 

@@ -199,6 +199,28 @@ def test_a_denied_push_says_why(cloud: Daemon, git: Git) -> None:
     assert cloud.client("codecommit").list_branches(repositoryName="hello")["branches"] == ["feature"]
 
 
+def test_a_push_of_nothing_says_whether_one_may(cloud: Daemon, git: Git) -> None:
+    """What git asks before it sends a large pack."""
+    role = assume(cloud, "nobody")
+    users = {
+        f"{cloud.document['access_key']}:{cloud.document['secret']}": 200,
+        f"{role['AccessKeyId']}%{role['SessionToken']}:{role['SecretAccessKey']}": 403,
+        "nobody:nothing": 401,
+    }
+    for user, status in users.items():
+        headers = {
+            "Authorization": f"Basic {base64.b64encode(user.encode()).decode()}",
+            "Content-Type": "application/x-git-receive-pack-request",
+        }
+        with closing(http.client.HTTPConnection("127.0.0.1", cloud.port)) as connection:
+            connection.request("POST", "/v1/repos/hello/git-receive-pack", b"0000", headers)
+            answer = connection.getresponse()
+            assert answer.status == status
+            if status == 200:
+                assert answer.headers["Content-Type"] == "application/x-git-receive-pack-result"
+                assert answer.read() == b""
+
+
 @pytest.mark.parametrize(
     "path",
     ["nothing", "../../../etc", "..%2f..%2f..%2fetc", "hello/../../x", "%2e%2e/hello", "aws--eu-west-1/hello", "%00"],

@@ -172,6 +172,20 @@ def test_ranges(registry: Client, asked: str, answered: str, first: int, last: i
     assert answer.content == CONTENT[first : last + 1]
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system's kernel cannot be told to forget a file")
+def test_a_blob_that_only_the_disk_has(cloud: Daemon, registry: Client) -> None:
+    """Not in memory at all, then with its middle there: what is read at once and what is waited for is one content."""
+    content = os.urandom(3_000_001)
+    name = digest_of(content)
+    registry.push_blob("app", content)
+    path = cloud.data_dir / "registry" / "blobs" / "sha256" / name[7:9] / name[7:]
+    for kept in (0, 1_000_000):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            os.pread(file.fileno(), kept, 1_000_000)
+        assert registry("GET", f"/v2/app/blobs/{name}").content == content
+
+
 def test_a_range_outside_is_refused(registry: Client) -> None:
     registry.push_blob("app", CONTENT)
     answer = registry("GET", f"/v2/app/blobs/{DIGEST}", Range="bytes=100000-")

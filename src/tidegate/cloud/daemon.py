@@ -360,6 +360,10 @@ def write_private(path: Path, document: Mapping[str, Any]) -> None:
 class _LogFile(logging.handlers.RotatingFileHandler):
     """The daemon's log, which on a full disk lacks what did not fit: there is nowhere to say so."""
 
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - the base class's name
+        """Return whether the file is as long as it gets: the base class asks the disk, too, with every line."""
+        return self.stream is not None and self.stream.tell() >= self.maxBytes
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)

@@ -158,6 +158,9 @@ class GitOverHttp:
                 headers = {"content-type": "application/x-git-receive-pack-result", **_NO_CACHE}
                 await _send(send, 200, headers, answer)
                 return
+        if push is not None and not push.commands:  # a client sees whether it may, before it sends a large pack
+            await _send(send, 200, {"content-type": "application/x-git-receive-pack-result", **_NO_CACHE}, b"")
+            return
         git_request = GitRequest(
             identity,
             request.endpoint,

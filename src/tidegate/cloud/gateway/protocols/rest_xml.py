@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import defaultdict
 from email.header import Header
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -167,12 +169,20 @@ class RestRouter:
     """Finds the operation of a REST request: of those whose path fits, the most particular one."""
 
     def __init__(self, operations: list[OperationModel]) -> None:
-        self._candidates = sorted((_Candidate(each) for each in operations), key=lambda each: each.order)
+        # of S3's hundred operations most have one of three paths: each path is matched once
+        self._candidates: defaultdict[str, defaultdict[re.Pattern[str], list[_Candidate]]]
+        self._candidates = defaultdict(lambda: defaultdict(list))
+        for each in map(_Candidate, operations):
+            self._candidates[each.method][each.pattern].append(each)
 
     def find(self, request: HttpRequest) -> OperationModel | None:
         """Return the operation, or None."""
         names = {key for key, _ in request.query}
-        return next((each.operation for each in self._candidates if each.fits(request, names)), None)
+        by_path = self._candidates[request.method].items() if request.method in self._candidates else ()
+        of_path = [each for path, them in by_path if path.match(request.resource_path) for each in them]
+        fitting = (each for each in of_path if each.fits(request, names))
+        found = min(fitting, key=lambda each: each.order, default=None)
+        return None if found is None else found.operation
 
 
 class _Candidate:
@@ -196,17 +206,17 @@ class _Candidate:
         self.order = (-constraints, -path.count("{"), operation.deprecated, len(operation.name))
 
     def fits(self, request: HttpRequest, names: set[str]) -> bool:
+        """Return whether a request to this path is for this operation."""
         return (
-            self.method == request.method
-            and self.pattern.match(request.resource_path) is not None
+            self.required_query <= names
+            and self.required_headers <= request.headers.keys()
             and all(
                 part[0] in names if len(part) == 1 else request.parameter(part[0]) == part[1] for part in self.query
             )
-            and self.required_query <= names
-            and self.required_headers <= request.headers.keys()
         )
 
 
+@cache
 def _pattern(path: str) -> re.Pattern[str]:
     parts, position = [], 0
     for label in _LABEL.finditer(path):

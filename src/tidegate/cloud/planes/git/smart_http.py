@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from tidegate.cloud.planes.git.process import GitError, environment, program
+from tidegate.cloud.planes.git.process import GitError, environment, program, run
 from tidegate.cloud.planes.git.repositories import GitRepositories
 
 _READ_SIZE = 1 << 16
@@ -49,6 +50,7 @@ class GitHttp:
     def __init__(self, repositories: GitRepositories, push_limit: int = _PUSH_LIMIT) -> None:
         self._repositories = repositories
         self._settings = {"receive.maxInputSize": str(push_limit)}
+        self._backend: Sequence[str] = ()
 
     async def answer(self, request: GitRequest) -> GitAnswer:
         """Start git on a request and return its answer, whose chunks must be read or closed."""
@@ -66,8 +68,7 @@ class GitHttp:
             "REMOTE_ADDR": "127.0.0.1",
         }
         process = await asyncio.create_subprocess_exec(
-            program(),
-            "http-backend",
+            *await self._command(path),
             env=variables,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -81,6 +82,14 @@ class GitHttp:
             await chunks.aclose()
             raise
         return GitAnswer(status, headers, _rest(rest, chunks))
+
+    async def _command(self, repository: Path) -> Sequence[str]:
+        """Return how `http-backend` is started: as web servers do it, without a `git` that only starts another."""
+        if not self._backend:
+            folder = (await run(repository, "--exec-path")).decode().strip()
+            own = Path(folder) / "git-http-backend"
+            self._backend = (str(own),) if own.exists() else (program(), "http-backend")
+        return self._backend
 
 
 async def _converse(process: asyncio.subprocess.Process, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

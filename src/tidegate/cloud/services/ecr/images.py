@@ -127,14 +127,11 @@ class Images:
         """Record that an image was pulled, once a day, unless the principal's pulls are excluded from that."""
         if self._model.exclusions.get(region, by.role_arn or by.arn) is not None:
             return
-        now = self._clock.now()
-
-        def record(image: ImageRecord) -> None:
-            last = image["detail"].get("lastRecordedPullTime")
-            if last is None or now - last >= _PULL_RECORDED_EVERY:
-                image["detail"]["lastRecordedPullTime"] = now
-
-        self._model.images.update((region, name, digest), record)
+        now, image = self._clock.now(), self._model.images.get(region, name, digest)
+        last = None if image is None else image["detail"].get("lastRecordedPullTime")
+        if image is not None and (last is None or now - last >= _PULL_RECORDED_EVERY):
+            image["detail"]["lastRecordedPullTime"] = now
+            self._model.images.put((region, name, digest), image)
 
     def untag(self, region: str, name: str, tag: str, *, source: str | None = None) -> None:
         """Remove a tag, and with its last tag the image, unless an index refers to it; raise Failure.

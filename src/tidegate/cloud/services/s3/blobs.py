@@ -108,8 +108,11 @@ class Blobs:
         self._pending.put((incoming.blob,), {})
         try:
             with _full_disk_said():
-                final.parent.mkdir(mode=0o700, exist_ok=True)
-                (self._incoming / incoming.blob).rename(final)
+                try:
+                    (self._incoming / incoming.blob).rename(final)
+                except FileNotFoundError:  # the first blob of this folder
+                    final.parent.mkdir(mode=0o700, exist_ok=True)
+                    (self._incoming / incoming.blob).rename(final)
             with self._transaction():
                 write()
                 self._pending.delete(incoming.blob)
@@ -133,12 +136,12 @@ class Blobs:
         weakref.finalize(content, self._readers.subtract, names).atexit = False
         return content
 
-    def remove(self, blob: str) -> bool:
-        """Remove a blob's file; False while somebody reads it."""
+    async def remove(self, blob: str) -> bool:
+        """Remove the file of a blob that no record refers to, in a thread; False while somebody reads it."""
         if self._readers[blob] > 0:
             return False
         self._readers.pop(blob, None)
-        self.path(blob).unlink(missing_ok=True)
+        await asyncio.to_thread(self.path(blob).unlink, missing_ok=True)
         return True
 
     def reset(self) -> None:

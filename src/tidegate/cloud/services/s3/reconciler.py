@@ -91,7 +91,7 @@ class Removal:
         """Remove the file; later, where somebody still reads it."""
         if self._model.removals.get(*key) is None:
             return None
-        if not self._blobs.remove(key[0]):
+        if not await self._blobs.remove(key[0]):
             return _STILL_READ
         self._model.removals.delete(*key)
         return None

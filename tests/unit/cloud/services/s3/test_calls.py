@@ -63,10 +63,10 @@ async def test_a_blob_that_is_read_is_not_removed(tmp_path: Path) -> None:
     async with blobs.receive(b"content") as incoming:
         blobs.keep(incoming, lambda: None)
     content = blobs.content([(incoming.blob, 7)])
-    assert not blobs.remove(incoming.blob)
+    assert not await blobs.remove(incoming.blob)
     assert b"".join([chunk async for chunk in content]) == b"content"
     del content
-    assert blobs.remove(incoming.blob)
+    assert await blobs.remove(incoming.blob)
     assert not blobs.path(incoming.blob).exists()
     store.close()
 

@@ -68,7 +68,8 @@ class ParametersApi:
         version = self._version(context, request, record, before)
         record["version"] = version["version"]
         with self.model.transaction():
-            self._make_room(context.region, name)
+            if version["version"] > _MOST_VERSIONS:
+                self._make_room(context.region, name)
             self.model.put_version(context.region, name, version)
             self.model.parameters.put((context.region, name), record)
         return {"Version": version["version"], "Tier": version["tier"]}
