@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tidegate.cloud.bus import hand_on
 from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
-from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.planes.registry import Blobs, Uploads
 from tidegate.cloud.services.ecr.images import Failure, Images
 from tidegate.cloud.services.ecr.model import EcrModel, PreviewRecord
@@ -144,22 +143,16 @@ class EventController:
         event = self._model.events.get(*key)
         if event is None:
             return None
-        bus = self._calls.as_service("ecr.amazonaws.com", key[0])
-        entry = {
-            "Time": event["at"],
-            "Source": "aws.ecr",
-            "DetailType": f"ECR {'Replication' if event['detail']['action-type'] == 'REPLICATE' else 'Image'} Action",
-            "Detail": json.dumps(event["detail"]),
-            "Resources": [self._model.arn(key[0], event["detail"]["repository-name"])],
-        }
-        try:
-            answer = await bus("events", "put_events", Entries=[entry])
-        except ServiceError as error:
-            if error.code != "NotImplemented":  # without an event bus nobody waits for events
-                raise
-        else:
-            if answer.get("FailedEntryCount"):
-                log.warning("event %s: refused by the event bus: %s", "/".join(key), answer["Entries"])
+        action = "Replication" if event["detail"]["action-type"] == "REPLICATE" else "Image"
+        await hand_on(
+            self._calls,
+            "ecr",
+            key[0],
+            at=event["at"],
+            detail_type=f"ECR {action} Action",
+            detail=event["detail"],
+            resources=[self._model.arn(key[0], event["detail"]["repository-name"])],
+        )
         self._model.events.delete(*key)
         return None
 

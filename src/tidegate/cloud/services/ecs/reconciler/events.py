@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import logging
-
+from tidegate.cloud.bus import hand_on
 from tidegate.cloud.call import Calls
-from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.ecs.model import EcsModel
 from tidegate.cloud.store import Key
-
-log = logging.getLogger(__name__)
 
 
 class EventReconciler:
@@ -25,21 +20,14 @@ class EventReconciler:
         event = self._model.events.get(*key)
         if event is None:
             return None
-        bus = self._calls.as_service("ecs.amazonaws.com", key[0])
-        entry = {
-            "Time": event["at"],
-            "Source": "aws.ecs",
-            "DetailType": event["detail_type"],
-            "Detail": json.dumps(event["detail"]),
-            "Resources": event["resources"],
-        }
-        try:
-            answer = await bus("events", "put_events", Entries=[entry])
-        except ServiceError as error:
-            if error.code != "NotImplemented":  # without an event bus nobody waits for events
-                raise
-        else:
-            if answer.get("FailedEntryCount"):
-                log.warning("event %s: refused by the event bus: %s", "/".join(key), answer["Entries"])
+        await hand_on(
+            self._calls,
+            "ecs",
+            key[0],
+            at=event["at"],
+            detail_type=event["detail_type"],
+            detail=event["detail"],
+            resources=event["resources"],
+        )
         self._model.events.delete(*key)
         return None
