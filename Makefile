@@ -12,7 +12,7 @@ test: setup
 	@.venv/bin/pytest -n 2 --dist loadfile
 
 faults: setup
-	@.venv/bin/pytest -n 2 --dist loadfile -m slow
+	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 matrix: setup
 	@.venv/bin/pytest -n 2 -m matrix
