@@ -10,6 +10,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived
 
+from tests.tcp_server import TcpServer
+
 
 @dataclass
 class Http2Endpoint:
@@ -19,16 +21,16 @@ class Http2Endpoint:
     host: str = "127.0.0.1"
     port: int = 0
     seen: list[str] = field(default_factory=list)
-    _server: asyncio.Server | None = None
+
+    def __post_init__(self) -> None:
+        self._server = TcpServer(self._serve)
 
     async def start(self) -> Http2Endpoint:
-        self._server = await asyncio.start_server(self._serve, self.host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self._server.start(self.host, self.port)
         return self
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        await self._server.stop()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
@@ -50,5 +52,3 @@ class Http2Endpoint:
                 writer.write(connection.data_to_send())
         except ConnectionError:
             pass
-        finally:
-            writer.close()

@@ -13,6 +13,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.tcp_server import TcpServer
+
 
 @dataclass
 class HttpEndpoint:
@@ -29,23 +31,18 @@ class HttpEndpoint:
     requests: int = 0
     active: int = 0
     seen: list[str] = field(default_factory=list)
-    _server: asyncio.Server | None = None
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._server = TcpServer(self._serve)
 
     async def start(self) -> HttpEndpoint:
-        self._server = await asyncio.start_server(self._serve, self.host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self._server.start(self.host, self.port)
         return self
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for writer in list(self._writers):
-            writer.transport.abort()
+        await self._server.stop()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -66,9 +63,6 @@ class HttpEndpoint:
                     self.active -= 1
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
-        finally:
-            self._writers.discard(writer)
-            writer.close()
 
 
 @dataclass

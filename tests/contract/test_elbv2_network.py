@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from tests.contract.test_elbv2_tls import NAME
 from tests.contract.test_elbv2_traffic import QUICK, Front, started, target
 from tests.daemon import Daemon
 from tests.http_endpoint import until
+from tests.tcp_server import Talk, TcpServer
 
 TCP: dict[str, Any] = {"Protocol": "TCP", "Port": 7, **QUICK}
 
@@ -63,18 +64,15 @@ class NetworkFront(Front):
             writer.close()
 
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
 @asynccontextmanager
 async def talking(*talks: Talk) -> AsyncIterator[list[dict[str, Any]]]:
     """Serve plain TCP, each in its own way, and say where."""
-    servers = [await asyncio.start_server(talk, "127.0.0.1", 0) for talk in talks]
+    servers = [TcpServer(talk) for talk in talks]
     try:
-        yield [{"Id": "127.0.0.1", "Port": each.sockets[0].getsockname()[1]} for each in servers]
+        yield [{"Id": "127.0.0.1", "Port": await each.start()} for each in servers]
     finally:
         for each in servers:
-            each.close()
+            await each.stop()
 
 
 def greeting(text: bytes) -> Talk:
