@@ -76,7 +76,9 @@ async def write(port: int, content: bytes, patience: float) -> bytes:
         await writer.drain()
         writer.write_eof()
         return await asyncio.wait_for(reader.read(100_000), patience)
-    except ConnectionError:
+    except TimeoutError:
+        raise
+    except OSError:  # it has closed the connection already
         return b""
     finally:
         writer.close()

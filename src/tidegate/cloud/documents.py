@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 _KEPT = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:null")
+_MOST_DIGITS = 18
 _MOST_NODES = 100_000  # of a YAML document, once its aliases stand for what they name
 
 
@@ -17,6 +18,11 @@ def from_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a whole number that is not absurdly long: Python refuses to read 4300 digits."""
+    return text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def from_yaml(text: str, *, as_written: bool = False) -> Any:

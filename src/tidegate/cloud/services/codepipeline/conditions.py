@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tidegate.cloud import schedule
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.codepipeline.configuration import check_build_configuration
 from tidegate.cloud.services.codepipeline.model import BEFORE_ENTRY, ON_FAILURE, ON_SUCCESS
@@ -156,7 +157,7 @@ def _check_alarm(rule: t.RuleDeclarationOutputTypeDef, known: Mapping[str, str])
     for each in alarm_states(known):
         if each not in ALARM_STATES:
             raise ValueError(f"AlarmStates has {each}, which is none of {', '.join(ALARM_STATES)}")
-    if not known.get("WaitTime", "0").isdecimal():
+    if not is_number(known.get("WaitTime", "0")):
         raise ValueError("WaitTime must be a number of minutes")
 
 

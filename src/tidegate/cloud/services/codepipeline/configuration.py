@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.documents import from_json
+from tidegate.cloud.documents import from_json, is_number
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.codepipeline.action_types import ActionType, TypeName
 
@@ -155,7 +155,7 @@ def check_build_configuration(
 
 def _check_ecs(action: t.ActionDeclarationOutputTypeDef, known: Mapping[str, str]) -> None:
     minutes = known.get("DeploymentTimeout", str(_LONGEST_DEPLOYMENT))
-    if not minutes.isdecimal() or not _SHORTEST_DEPLOYMENT <= int(minutes) <= _LONGEST_DEPLOYMENT:
+    if not is_number(minutes) or not _SHORTEST_DEPLOYMENT <= int(minutes) <= _LONGEST_DEPLOYMENT:
         raise _wrong(
             action, "DeploymentTimeout", f"it must be between {_SHORTEST_DEPLOYMENT} and {_LONGEST_DEPLOYMENT} minutes"
         )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.errors import ServiceError, not_offered
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -30,7 +31,7 @@ def _one_of(*values: str) -> Callable[[str], bool]:
 
 
 def _between(first: int, last: int, *others: str) -> Callable[[str], bool]:
-    return lambda value: value in others or (value.isdecimal() and first <= int(value) <= last)
+    return lambda value: value in others or (is_number(value) and first <= int(value) <= last)
 
 
 def _anything(value: str) -> bool:

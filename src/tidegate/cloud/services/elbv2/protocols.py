@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.elbv2.plan import parse_codes
 
@@ -99,7 +100,7 @@ def check_settings(group: Mapping[str, Any], request: Mapping[str, Any]) -> dict
             "ValidationError", "Health check enabled must be true for target groups with target type 'ip'"
         )
     port = settings["HealthCheckPort"]
-    if port != "traffic-port" and not (port.isdecimal() and 1 <= int(port) <= 65535):
+    if port != "traffic-port" and not (is_number(port) and 1 <= int(port) <= 65535):
         raise ServiceError(
             "ValidationError", f"Health check port '{port}' must be in the range 1-65535 or traffic-port"
         )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.services.servicediscovery.model import InstanceRecord, has_checks
 
 IPV4, IPV6, CNAME, PORT = "AWS_INSTANCE_IPV4", "AWS_INSTANCE_IPV6", "AWS_INSTANCE_CNAME", "AWS_INSTANCE_PORT"
@@ -46,7 +47,7 @@ def faulty_attributes(service: Mapping[str, Any], attributes: Mapping[str, str])
         if name in attributes and not _is(kind, attributes[name]):
             return f"Attribute {name} is not a valid address: {attributes[name]}"
     port = attributes.get(PORT, "1")
-    if not port.isdecimal() or not 1 <= int(port) <= 0xFFFF:
+    if not is_number(port) or not 1 <= int(port) <= 0xFFFF:
         return f"Attribute {PORT} is not a port: {port}"
     if INITIAL in attributes:
         if not has_checks(service):

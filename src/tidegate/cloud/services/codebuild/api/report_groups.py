@@ -34,7 +34,7 @@ _COVERAGES = {
 
 
 def _arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:
-    named = request.get("name") or request.get("arn") or request["reportGroupArn"]
+    named = request.get("name", request.get("arn", request.get("reportGroupArn", "")))
     return str(api.model.report_group_arn(context.region, group_name(named)))
 
 

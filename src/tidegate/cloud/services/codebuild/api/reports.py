@@ -19,7 +19,7 @@ _PAGE = 100
 
 
 def _group_arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:
-    arn = request.get("reportGroupArn") or request.get("reportArn") or request["arn"]
+    arn = request.get("reportGroupArn", request.get("reportArn", request.get("arn", "")))
     return str(api.model.report_group_arn(context.region, group_name(arn)))
 
 

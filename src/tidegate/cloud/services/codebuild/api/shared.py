@@ -126,7 +126,7 @@ def project_name(name: str) -> str:
 
 def named_project_arn(api: Any, context: Context, request: Mapping[str, Any]) -> str:
     """Return the ARN that an operation on a project is authorized on."""
-    name = request.get("name") or request["projectName"]
+    name = request.get("name", request.get("projectName", ""))
     return str(api.model.project_arn(context.region, project_name(name)))
 
 

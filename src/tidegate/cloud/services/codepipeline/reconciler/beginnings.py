@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.clock import Clock
-from tidegate.cloud.documents import from_json
+from tidegate.cloud.documents import from_json, is_number
 from tidegate.cloud.services.codepipeline.action_types import TypeName
 from tidegate.cloud.services.codepipeline.conditions import condition
 from tidegate.cloud.services.codepipeline.custom import CUSTOM_TIMEOUT, is_custom
@@ -169,7 +169,7 @@ def _timeout(declared: t.ActionDeclarationOutputTypeDef) -> timedelta:
     minutes = declared.get("timeoutInMinutes", kind.timeout)
     if kind.name == TypeName("Deploy", "ECS"):
         given = declared["configuration"].get("DeploymentTimeout", "")
-        minutes = int(given) if given.isdecimal() else kind.timeout
+        minutes = int(given) if is_number(given) else kind.timeout
     return timedelta(minutes=minutes)
 
 

@@ -107,7 +107,7 @@ class ExpressApi:
             "status": ACTIVE,
             "created_at": now,
             "updated_at": now,
-            "tags": [{"key": each["key"], "value": each["value"]} for each in tags],
+            "tags": [{"key": each["key"], "value": each.get("value", "")} for each in tags],
             "gateway": "",
             "port": 0,
             "serial": 1,

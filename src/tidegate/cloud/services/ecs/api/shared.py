@@ -111,6 +111,8 @@ def new_tags(
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
     """
     tags: list[t.TagTypeDef] = list(request.get("tags", []))
+    if any("key" not in tag for tag in tags):
+        raise ServiceError("InvalidParameterException", "A tag has a key.")
     if tags:
         conditions = {
             "ecs:CreateAction": operation_name,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.services.route53.api.shared import new_change, zone_resource
 from tidegate.cloud.services.route53.changes import applied, checked, in_order
@@ -76,7 +77,7 @@ class RecordsApi:
         zone_id = bare_id(request["HostedZoneId"])
         self.model.zone(zone_id)
         text = str(request.get("MaxItems", _PAGE))
-        if not text.isdecimal() or not int(text):
+        if not is_number(text) or not int(text):
             raise ServiceError("InvalidInput", f"MaxItems '{text}' is not a number from 1 on")
         most = min(int(text), _PAGE)
         if "StartRecordType" in request and "StartRecordName" not in request:

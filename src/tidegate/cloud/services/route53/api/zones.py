@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context, operation
 from tidegate.cloud.clock import Clock
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.route53.api.shared import new_change, zone_resource
 from tidegate.cloud.services.route53.model import SERVICE, Route53Model, ZoneRecord, bare_id, key_of, shown
@@ -232,8 +233,8 @@ class ZonesApi:
 
 def _most(request: Mapping[str, Any]) -> int:
     text = str(request.get("MaxItems", _PAGE))
-    if not text.isdecimal() or not int(text):
-        raise ServiceError("InvalidInput", f"MaxItems '{text}' is not a number from 1 on")
+    if not is_number(text) or not int(text):
+        raise ServiceError("InvalidInput", f"MaxItems '{text[:20]}' is not a number from 1 on")
     return min(int(text), _PAGE)
 
 

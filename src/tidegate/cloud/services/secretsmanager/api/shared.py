@@ -100,7 +100,9 @@ def is_known(model: SecretsModel, region: str, record: SecretRecord, token: str,
 
 
 def check_tags(context: Context, given: Iterable[Mapping[str, Any]], merged: Iterable[Mapping[str, Any]]) -> None:
-    """Raise for keys that are AWS's own, and for too many tags."""
+    """Raise for keys that are AWS's own or missing, and for too many tags."""
+    if any("Key" not in tag for tag in given):
+        raise invalid("You must provide a key for each tag.")
     if any(tag["Key"].lower().startswith("aws:") for tag in given) and not context.for_cloudformation:
         raise invalid("Tag keys can't begin with the reserved prefix aws:.")
     if sum(not tag["Key"].startswith("aws:") for tag in merged) > _MOST_TAGS:

@@ -33,7 +33,7 @@ def of_namespace(api: Any, context: Context, request: Mapping[str, Any]) -> str:
 
 def of_service(api: Any, context: Context, request: Mapping[str, Any]) -> str:
     """Return the ARN of the service that a request is about."""
-    return service_arn(context, request.get("ServiceId") or request["Id"])
+    return service_arn(context, request.get("ServiceId", request.get("Id", "")))
 
 
 def on_service(api: Any, context: Context, request: Mapping[str, Any]) -> Mapping[str, str]:

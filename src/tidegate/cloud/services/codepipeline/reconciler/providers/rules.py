@@ -10,6 +10,7 @@ import re
 from datetime import datetime, timedelta
 
 from tidegate.cloud import schedule
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.services.codepipeline.conditions import alarm_states, opens
 from tidegate.cloud.services.codepipeline.describe import console
 from tidegate.cloud.services.codepipeline.model import BEFORE_ENTRY
@@ -88,7 +89,7 @@ class CloudWatchAlarm:
         if not alarms:
             raise ActionFailedError(CONFIGURATION_ERROR, f"The CloudWatch alarm {name} does not exist")
         state, minutes = alarms[0]["StateValue"], run.configuration.get("WaitTime", "0")
-        if not minutes.isdecimal():
+        if not is_number(minutes):
             raise ActionFailedError(CONFIGURATION_ERROR, f"WaitTime must be a number of minutes, not {minutes}")
         until = run.action["started"] + timedelta(minutes=int(minutes))
         entering = run.action.get("condition") == BEFORE_ENTRY
