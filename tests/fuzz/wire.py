@@ -151,7 +151,7 @@ class Signer:
             (
                 "",
                 value[:place],
-                value[:place] + chance.choice("=/,;x0 ") + value[place:],
+                value[:place] + chance.choice("=/,;x0") + value[place:],
                 value[:place] + value[place + 1 :],
                 value.replace("/", "//"),
                 value.replace("Credential=", "Credential=../"),

@@ -98,6 +98,8 @@ def _yaml(text: str) -> Any:
         raise TemplateError(f"Template format error: YAML not well-formed. {error}") from None
     except RecursionError:
         raise TemplateError("Template format error: the template is nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits, a date that is none
+        raise TemplateError(f"Template format error: YAML not well-formed. {error}") from None
 
 
 def _with_text_keys(value: Any, depth: int) -> Any:
