@@ -23,5 +23,5 @@ def test_out_under_load_and_in_again(tmp_path: Path) -> None:
         with asked(app.url, every=0.07) as answers:  # about twelve a second: 720 a minute, 300 of them are one task's
             assert wait_for(running, lambda number: number > 1, 300) == 3
             wait_for(lambda: len(answers), lambda number: number == 3, 60)
-        wait_for(running, lambda number: number < 3, 900)
+        wait_for(running, lambda number: number == 1, 900)
         assert not any(answer[:3].isdigit() for answer in answers), answers

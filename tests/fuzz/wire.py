@@ -162,6 +162,6 @@ class Signer:
                 "Bearer x",
             )
         )
-        if wrong.strip() == value.strip():
+        if wrong.replace(" ", "") == value.replace(" ", ""):  # the same, to whoever reads it
             wrong = "x"
         return Request(good.method, good.path, {**good.headers, name: wrong}, good.body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from functools import cache
@@ -77,15 +78,20 @@ async def run(
     repository: Path, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None
 ) -> bytes:
     """Run git in a bare repository and return what it prints; raise `GitError` when it fails."""
-    process = await asyncio.create_subprocess_exec(
-        program(),
-        *arguments,
-        cwd=repository,
-        env={**environment(), "GIT_DIR": str(repository), **(variables or {})},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program(),
+            *arguments,
+            cwd=repository,
+            env={**environment(), "GIT_DIR": str(repository), **(variables or {})},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        raise GitError("a name or path is longer than git can be told") from None
     assert process.stdin is not None
     try:
         with contextlib.suppress(ConnectionError):  # it failed before it read: its own words say why

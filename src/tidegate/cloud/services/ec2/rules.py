@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.ec2.ranges import parse, parse_v6
 
@@ -88,7 +89,7 @@ def protocol_and_ports(given: Mapping[str, Any], *, egress: bool) -> Draft:
             raise ServiceError("InvalidParameterValue", f"Invalid {protocol.upper()} port range ({first}-{last}).")
     elif protocol in _MESSAGED:
         first, last = -1 if first is None else first, -1 if last is None else last
-    elif protocol == "-1" or (protocol.isdigit() and int(protocol) <= 255):
+    elif protocol == "-1" or (is_number(protocol) and int(protocol) <= 255):
         first = last = -1
     else:
         raise ServiceError("InvalidParameterValue", f"Invalid value '{protocol}' for IP protocol. Unknown protocol.")

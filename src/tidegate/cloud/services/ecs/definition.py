@@ -145,6 +145,8 @@ def _check_container(request: Mapping[str, Any], container: Mapping[str, Any]) -
 
 
 def _check_secrets(container: Mapping[str, Any]) -> None:
+    if any(not each.get("name") for each in container.get("environment", [])):
+        raise _invalid(f"Environment variables of container '{container.get('name')}' must have names.")
     names = [each["name"] for each in (*container.get("environment", []), *container.get("secrets", []))]
     for secret in container.get("secrets", []):
         if names.count(secret["name"]) > 1:

@@ -84,7 +84,11 @@ def check_write(request: Mapping[str, Any], current: ObjectRecord | None) -> Non
     if if_none_match is not None:
         if if_none_match != "*":
             raise ServiceError(
-                "NotImplemented", "A header you provided implies functionality that is not implemented", 501
+                "NotImplemented",
+                "A header you provided implies functionality that is not implemented",
+                501,
+                Header="If-None-Match",
+                additionalMessage="We don't accept the provided value of If-None-Match header for this API",
             )
         if current is not None:
             raise _failed("If-None-Match")

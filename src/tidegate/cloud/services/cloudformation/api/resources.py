@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context, operation
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.services.cloudformation.api.shared import find_stack, invalid, paged, stack_arn
 from tidegate.cloud.services.cloudformation.model import CloudFormationModel, ResourceRecord, StackRecord
 from tidegate.cloud.services.cloudformation.template.parse import parse
@@ -34,7 +35,7 @@ class ResourcesApi:
         """Return what happened to a stack, the newest first."""
         key, _ = find_stack(self.model, context, request["StackName"])
         token = request.get("NextToken")
-        if token is not None and not token.isdigit():
+        if token is not None and not is_number(token):
             raise invalid("The token for the next page is not one that was given out.")
         events = self.model.events(key, before=None if token is None else int(token), limit=_EVENTS)
         more = len(events) == _EVENTS and events[-1][0] > 1

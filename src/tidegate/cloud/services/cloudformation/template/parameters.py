@@ -65,6 +65,8 @@ def given(
     declared = template.get("Parameters", {})
     named: dict[str, str] = {}
     for each in parameters:
+        if "ParameterKey" not in each:
+            raise TemplateError("Parameters: each has a ParameterKey")
         key = each["ParameterKey"]
         if each.get("UsePreviousValue"):
             if previous is None or key not in previous:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context, operation
@@ -15,10 +15,14 @@ from tidegate.cloud.services.codebuild.api.shared import (
     check_batch_config,
     check_role,
     invalid,
+    is_remembered,
     listed,
     named_project_arn,
+    no_project,
     project_name,
     project_of,
+    projects_of_ids,
+    started_already,
 )
 from tidegate.cloud.services.codebuild.batch_plan import as_build, combines
 from tidegate.cloud.services.codebuild.model import BatchRecord, CodeBuildModel, batch_id, begin_phase, end_phase
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
 
 _PAGE = 100
-_TOKEN_LIFE = timedelta(minutes=5)
 _SHARED = (  # what a batch shows of its project and the overrides as a build of it would
     "source",
     "secondarySources",
@@ -73,10 +76,10 @@ class BatchesApi:
         name = project_name(request["projectName"])
         record = self.model.projects.get(context.region, name)
         if record is None:
-            raise self._missing_project(context, name)
-        known = self._known(context, name, request)
+            raise no_project(self.model.project_arn(context.region, name))
+        known = started_already(self.model.batches_of(context.region, name), request, self._clock.now())
         if known is not None:
-            return {"buildBatch": known}
+            return {"buildBatch": known["batch"]}
         project = record["project"]
         if "serviceRoleOverride" in request:
             check_role(self._calls, context, request["serviceRoleOverride"])
@@ -125,7 +128,9 @@ class BatchesApi:
         record = self._find(context, request.get("id", ""))
         if "idempotencyToken" in request and record["retry"] is not None:
             last = {name: value for name, value in record["retry"].items() if name != "at"}
-            if last.get("idempotencyToken") == request["idempotencyToken"] and self._is_young(record["retry"]["at"]):
+            if last.get("idempotencyToken") == request["idempotencyToken"] and is_remembered(
+                record["retry"]["at"], self._clock.now()
+            ):
                 if last != dict(request):
                     raise invalid("Idempotency token was used for another request before")
                 return {"buildBatch": record["batch"]}
@@ -151,11 +156,7 @@ class BatchesApi:
         assert changed is not None
         return {"buildBatch": changed["batch"]}
 
-    @operation(
-        resource=lambda api, context, request: sorted(
-            {api.model.project_arn(context.region, project_of(each)) for each in request["ids"]}
-        )
-    )
+    @operation(resource=projects_of_ids)
     async def batch_get_build_batches(
         self, context: Context, request: t.BatchGetBuildBatchesInputTypeDef
     ) -> Mapping[str, Any]:
@@ -179,7 +180,7 @@ class BatchesApi:
         """List the ids of a project's batches, the newest first unless asked otherwise."""
         name = project_name(request.get("projectName", ""))
         if self.model.projects.get(context.region, name) is None:
-            raise self._missing_project(context, name)
+            raise no_project(self.model.project_arn(context.region, name))
         return self._listed(context, request, name)
 
     @operation(resource=_project_arn)
@@ -221,29 +222,11 @@ class BatchesApi:
         _submit(batch, now)
         return batch
 
-    def _known(self, context: Context, project: str, request: Any) -> t.BuildBatchTypeDef | None:
-        """Return the batch that the same request, told by its token, has started already."""
-        token = request.get("idempotencyToken")
-        for record in self.model.batches_of(context.region, project) if token is not None else ():
-            if record["token"] == token and self._is_young(record["batch"]["startTime"]):
-                if record["request"] != dict(request):
-                    raise invalid("Idempotency token was used for another request before")
-                return record["batch"]
-        return None
-
-    def _is_young(self, moment: datetime) -> bool:
-        return self._clock.now() - moment < _TOKEN_LIFE
-
     def _find(self, context: Context, identity: str) -> BatchRecord:
         record = self.model.batches.get(context.region, batch_id(identity))
         if record is None:
             raise ServiceError("ResourceNotFoundException", f"Build batch {identity} cannot be found")
         return record
-
-    def _missing_project(self, context: Context, name: str) -> ServiceError:
-        return ServiceError(
-            "ResourceNotFoundException", f"Project cannot be found: {self.model.project_arn(context.region, name)}"
-        )
 
     def _listed(self, context: Context, request: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
         status = request.get("filter", {}).get("status")

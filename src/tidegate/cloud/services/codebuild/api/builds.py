@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context, operation
@@ -17,8 +16,11 @@ from tidegate.cloud.services.codebuild.api.shared import (
     invalid,
     listed,
     named_project_arn,
+    no_project,
     project_name,
     project_of,
+    projects_of_ids,
+    started_already,
 )
 from tidegate.cloud.services.codebuild.model import (
     BuildRecord,
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
 
 _PAGE = 100
-_TOKEN_LIFE = timedelta(minutes=5)
 
 
 class BuildsApi:
@@ -83,11 +84,7 @@ class BuildsApi:
             self.model.builds.put((context.region, record["build"]["id"]), record)
         return {"build": record["build"]}
 
-    @operation(
-        resource=lambda api, context, request: sorted(
-            {api.model.project_arn(context.region, project_of(each)) for each in request["ids"]}
-        )
-    )
+    @operation(resource=projects_of_ids)
     async def batch_get_builds(self, context: Context, request: t.BatchGetBuildsInputTypeDef) -> Mapping[str, Any]:
         """Return builds by their ids or ARNs, and those ids that are none."""
         found = {each: self.model.builds.get(context.region, build_id(each)) for each in request["ids"]}
@@ -109,14 +106,10 @@ class BuildsApi:
         """List the ids of a project's builds, the newest first unless asked otherwise."""
         name = project_name(request["projectName"])
         if self.model.projects.get(context.region, name) is None:
-            raise self._missing(context, name)
+            raise no_project(self.model.project_arn(context.region, name))
         return self._listed(context, request, name)
 
-    @operation(
-        resource=lambda api, context, request: sorted(
-            {api.model.project_arn(context.region, project_of(each)) for each in request["ids"]}
-        )
-    )
+    @operation(resource=projects_of_ids)
     async def batch_delete_builds(
         self, context: Context, request: t.BatchDeleteBuildsInputTypeDef
     ) -> Mapping[str, Any]:
@@ -138,10 +131,10 @@ class BuildsApi:
         managed = managed_project(context, name)
         record = self.model.projects.get(context.region, name) if managed is None else managed
         if record is None:
-            raise self._missing(context, name)
-        known = self._known(context, name, request)
+            raise no_project(self.model.project_arn(context.region, name))
+        known = started_already(self.model.builds_of(context.region, name), request, self._clock.now())
         if known is not None:
-            return known
+            return known["build"]
         project = record["project"]
         if "serviceRoleOverride" in request and managed is None:
             check_role(self._calls, context, request["serviceRoleOverride"])
@@ -163,18 +156,6 @@ class BuildsApi:
             self.model.builds.put((context.region, identity), built)
         return built["build"]
 
-    def _known(self, context: Context, project: str, request: Any) -> t.BuildTypeDef | None:
-        """Return the build that the same request, told by its token, has started already."""
-        token = request.get("idempotencyToken")
-        if token is None:
-            return None
-        for record in self.model.builds_of(context.region, project):
-            if record["token"] == token and self._clock.now() - record["build"]["startTime"] < _TOKEN_LIFE:
-                if record["request"] != dict(request):
-                    raise invalid("Idempotency token was used for another request before")
-                return record["build"]
-        return None
-
     def _check_limit(self, context: Context, project: t.ProjectTypeDef) -> None:
         limit = project.get("concurrentBuildLimit")
         if limit is None:
@@ -194,11 +175,6 @@ class BuildsApi:
     def _listed(self, context: Context, request: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
         builds = self.model.builds_of(context.region, project)
         return listed([(each["order"], each["build"]["id"]) for each in builds], request, _PAGE)
-
-    def _missing(self, context: Context, project: str) -> ServiceError:
-        return ServiceError(
-            "ResourceNotFoundException", f"Project cannot be found: {self.model.project_arn(context.region, project)}"
-        )
 
 
 def _is_over(record: BuildRecord) -> bool:

@@ -19,6 +19,7 @@ from tidegate.cloud.services.codebuild.api.shared import (
     check_source,
     invalid,
     named_project_arn,
+    no_project,
     project_name,
 )
 from tidegate.cloud.services.codebuild.model import CodeBuildModel, ProjectRecord
@@ -106,7 +107,7 @@ class ProjectsApi:
         name = project_name(request["name"])
         record = self.model.projects.get(context.region, name)
         if record is None:
-            raise _missing(self.model.project_arn(context.region, name))
+            raise no_project(self.model.project_arn(context.region, name))
         project = self._changed(context, {**record["project"], "lastModified": self._clock.now()}, request)
         if "serviceRole" in request:
             await self._check_trust(context, project["serviceRole"])
@@ -160,7 +161,7 @@ class ProjectsApi:
             each["cache_generation"] = each.get("cache_generation", 0) + 1
 
         if self.model.projects.update((context.region, name), invalidate) is None:
-            raise _missing(self.model.project_arn(context.region, name))
+            raise no_project(self.model.project_arn(context.region, name))
         return {}
 
     def _changed(self, context: Context, project: t.ProjectTypeDef, request: Any) -> t.ProjectTypeDef:
@@ -200,7 +201,3 @@ class ProjectsApi:
 
 def _exists(arn: str) -> ServiceError:
     return ServiceError("ResourceAlreadyExistsException", f"Project already exists: {arn}")
-
-
-def _missing(arn: str) -> ServiceError:
-    return ServiceError("ResourceNotFoundException", f"Project cannot be found: {arn}")

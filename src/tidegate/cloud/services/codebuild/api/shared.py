@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tidegate.cloud.call import Calls, Context
 from tidegate.cloud.errors import ServiceError, not_offered
 from tidegate.cloud.mirrors import HOSTS
 from tidegate.cloud.paging import page
 from tidegate.cloud.services.codebuild.buildspec import MOST_BUILDS
-from tidegate.cloud.services.codebuild.model import batch_id
+from tidegate.cloud.services.codebuild.model import BatchRecord, BuildRecord, batch_id
 
 if TYPE_CHECKING:
     from types_boto3_codebuild import type_defs as t
@@ -22,6 +23,9 @@ _CONNECTION = re.compile(r"^arn:aws(-[\w]+)*:(codeconnections|codestar-connectio
 _NAMESPACE = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*)?")
 _SHORTEST_BATCH, _LONGEST_BATCH = 5, 2160  # minutes
 _ENVIRONMENTS = frozenset({"LINUX_CONTAINER", "ARM_CONTAINER"})
+_TOKEN_LIFE = timedelta(minutes=5)
+
+Started = TypeVar("Started", BuildRecord, BatchRecord)
 
 
 def invalid(message: str) -> ServiceError:
@@ -128,6 +132,40 @@ def named_project_arn(api: Any, context: Context, request: Mapping[str, Any]) ->
     """Return the ARN that an operation on a project is authorized on."""
     name = request.get("name", request.get("projectName", ""))
     return str(api.model.project_arn(context.region, project_name(name)))
+
+
+def projects_of_ids(api: Any, context: Context, request: Mapping[str, Any]) -> list[str]:
+    """Return the ARNs that an operation on builds, or on batches, by their ids is authorized on."""
+    return sorted({api.model.project_arn(context.region, project_of(each)) for each in request["ids"]})
+
+
+def no_project(arn: str) -> ServiceError:
+    """Refuse a project that is not there."""
+    return ServiceError("ResourceNotFoundException", f"Project cannot be found: {arn}")
+
+
+def started_already(records: Iterable[Started], request: Mapping[str, Any], now: datetime) -> Started | None:
+    """Return the record that the same request, told by its idempotency token, has made in the last five minutes.
+
+    Raises where the token came with another request before.
+    """
+    token = request.get("idempotencyToken")
+    for record in records if token is not None else ():
+        if record["token"] == token and is_remembered(_began(record), now):
+            if record["request"] != dict(request):
+                raise invalid("Idempotency token was used for another request before")
+            return record
+    return None
+
+
+def is_remembered(moment: datetime, now: datetime) -> bool:
+    """Return whether the idempotency token of a request still counts."""
+    return now - moment < _TOKEN_LIFE
+
+
+def _began(record: Any) -> datetime:
+    began: datetime = (record.get("build") or record["batch"])["startTime"]
+    return began
 
 
 def report_id(arn: str) -> str:

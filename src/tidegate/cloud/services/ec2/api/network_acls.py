@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Context
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.ec2.api.shared import (
     Ec2Api,
@@ -164,7 +165,7 @@ def _entry(request: Mapping[str, Any]) -> Any:
             f"Value ({number}) for parameter ruleNumber is invalid. Valid values are 1 to {_LAST_NUMBER}.",
         )
     protocol = _NUMBERS.get(request["Protocol"].lower(), request["Protocol"])
-    if protocol != "-1" and not (protocol.isdigit() and int(protocol) <= 255):
+    if protocol != "-1" and not (is_number(protocol) and int(protocol) <= 255):
         raise ServiceError("InvalidParameterValue", f"Invalid value '{protocol}' for IP protocol. Unknown protocol.")
     entry: dict[str, Any] = {
         "RuleNumber": number,

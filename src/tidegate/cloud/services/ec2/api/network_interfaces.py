@@ -272,6 +272,8 @@ class NetworkInterfacesApi(Ec2Api):
     def _addresses(self, region: str, subnet: t.SubnetTypeDef, request: Mapping[str, Any]) -> list[str]:
         """Return the addresses of a new interface, its primary one first."""
         specified = request.get("PrivateIpAddresses", ())
+        if any("PrivateIpAddress" not in each for each in specified):
+            raise ServiceError("MissingParameter", "Each of PrivateIpAddresses must contain PrivateIpAddress")
         primary = [each["PrivateIpAddress"] for each in specified if each.get("Primary")]
         primary += [request["PrivateIpAddress"]] if "PrivateIpAddress" in request else []
         if len(primary) > 1:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cloud.call import Calls, Context
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.ecs.definition import is_for_fargate
 from tidegate.cloud.services.ecs.model import (
@@ -55,7 +56,7 @@ def find_definition(model: EcsModel, context: Context, name: str) -> TaskDefinit
     if not revision:
         record = model.latest_active(context.region, family)
     else:
-        record = model.definition(context.region, family, int(revision)) if revision.isdigit() else None
+        record = model.definition(context.region, family, int(revision)) if is_number(revision) else None
     if record is None:
         raise ServiceError("ClientException", "Unable to describe task definition.")
     return record
@@ -66,7 +67,7 @@ def find_active_definition(model: EcsModel, context: Context, name: str) -> Task
     family, _, revision = resource_id(name).partition(":")
     record = (
         model.definition(context.region, family, int(revision))
-        if revision.isdigit()
+        if is_number(revision)
         else model.latest_active(context.region, family)
     )
     if record is None:

@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tidegate.cloud.call import Caller, Calls
+from tidegate.cloud.call import Calls
 from tidegate.cloud.clock import Clock
-from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.planes.docker.pods import Pods
 from tidegate.cloud.planes.docker.values import ContainerError, ContainerState, EngineError, Phase, PodSpec
 from tidegate.cloud.services.ecs.containers import container_ports, log_target, stop_timeout
@@ -29,7 +28,6 @@ from tidegate.cloud.services.ecs.model import (
     STOPPED,
     STOPPING,
     EcsModel,
-    Registration,
     TaskRecord,
     pod_name,
 )
@@ -37,6 +35,7 @@ from tidegate.cloud.services.ecs.reconciler.discovery import Discovery
 from tidegate.cloud.services.ecs.reconciler.launch import Launcher, TaskFailedError
 from tidegate.cloud.services.ecs.reconciler.logs import LogShipper
 from tidegate.cloud.services.ecs.reconciler.network import TaskNetwork
+from tidegate.cloud.services.ecs.reconciler.targets import Targets
 from tidegate.cloud.store import Key
 
 if TYPE_CHECKING:
@@ -47,7 +46,6 @@ log = logging.getLogger(__name__)
 _STOP_GRACE = 5  # seconds that containers get when the local cloud itself stops
 KEPT = timedelta(hours=1)  # a stopped task can be described that long
 _LOG_PATIENCE = 5.0  # seconds that a stopped task waits for its last lines
-_ELB_SESSION = "ecs-service-scheduler"
 _LEAST = 0.05  # seconds between two looks for the sake of time alone
 _MOMENT = 0.1  # seconds until Cloud Map is asked again
 _WATCH = 30.0  # seconds between looks at a running task, besides the engine's notices
@@ -71,7 +69,7 @@ class TaskReconciler:
     ) -> None:
         """`follow` has the shipper begin with a container: (region, cluster, task, container)."""
         self._model = model
-        self._calls = calls
+        self._targets = Targets(calls)
         self._clock = clock
         self._pods = pods
         self._network = network
@@ -255,16 +253,7 @@ class TaskReconciler:
 
     async def _activate(self, key: Key, record: TaskRecord) -> float | None:
         """Register the task with its target groups and service registries: from now on it is running."""
-        for each in record["registrations"]:
-            target = {"Id": record["address"], "Port": each["port"]}
-            try:
-                caller = await self._balancing(key[0], each)
-                await caller("elbv2", "register_targets", TargetGroupArn=each["target_group"], Targets=[target])
-            except ServiceError as error:
-                raise TaskFailedError(
-                    f"Task failed to register targets in (target-group {each['target_group']}) with "
-                    f"(error {error.message})"
-                ) from error
+        await self._targets.register(key[0], record)
         await self._discovery.register(key, record)
         now = self._clock.now()
 
@@ -316,20 +305,7 @@ class TaskReconciler:
         """Take the task out of its registries and target groups, and wait until its last request has ended."""
         if not await self._discovery.deregister(key, record):
             return _MOMENT
-        own = self._calls.as_service("ecs.amazonaws.com", key[0])
-        waiting = False
-        for each in record["registrations"] if record["registered"] else ():
-            target = {"Id": record["address"], "Port": each["port"]}
-            request = {"TargetGroupArn": each["target_group"], "Targets": [target]}
-            try:
-                if not record["draining"]:
-                    await self._take_out(key[0], each, request)
-                found = (await own("elbv2", "describe_target_health", **request))["TargetHealthDescriptions"]
-            except ServiceError as error:
-                if error.code in ("TargetGroupNotFound", "InvalidTarget"):
-                    continue  # it is gone, or knows the target no more: nothing is left to drain
-                raise
-            waiting = waiting or any(found["TargetHealth"]["State"] == "draining" for found in found)
+        waiting = await self._targets.deregister(key[0], record)
 
         def deregistered(record: TaskRecord) -> None:
             record["draining"] = True
@@ -339,23 +315,6 @@ class TaskReconciler:
 
         self._update(key, deregistered)
         return _WATCH if waiting else None
-
-    async def _balancing(self, region: str, registration: Registration) -> Caller:
-        """Return as whom a task is registered: the role that its service names, or ECS itself."""
-        if "role" not in registration:
-            return self._calls.as_service("ecs.amazonaws.com", region)
-        return await self._calls.as_role(registration["role"], "ecs.amazonaws.com", _ELB_SESSION, region)
-
-    async def _take_out(self, region: str, registration: Registration, request: Mapping[str, Any]) -> None:
-        """Deregister a task; where the service's role may not (any more), ECS's own does, for it has to go."""
-        try:
-            caller = await self._balancing(region, registration)
-            await caller("elbv2", "deregister_targets", **request)
-        except ServiceError as error:
-            if "role" not in registration or error.code not in ("AccessDenied", "AccessDeniedException"):
-                raise
-            own = self._calls.as_service("ecs.amazonaws.com", region)
-            await own("elbv2", "deregister_targets", **request)
 
     async def _stop_containers(self, key: Key, record: TaskRecord) -> None:
         """Ask the containers to end, dependents first, and carry their last lines."""

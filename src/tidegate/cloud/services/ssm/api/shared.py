@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidegate.cloud.call import Context
+from tidegate.cloud.documents import is_number
 from tidegate.cloud.errors import ServiceError
 from tidegate.cloud.services.ssm.model import ParameterRecord, SsmModel, VersionRecord, resource_conditions
 from tidegate.cloud.services.ssm.names import arn_of, canonical, wanted
@@ -62,7 +63,7 @@ def select(model: SsmModel, context: Context, record: ParameterRecord, selector:
     name, region = record["name"], context.region
     if selector is None:
         return model.latest(region, record)
-    if selector.isdigit():
+    if is_number(selector):
         version = model.version(region, name, int(selector))
         if version is None:
             raise no_version(name, selector)

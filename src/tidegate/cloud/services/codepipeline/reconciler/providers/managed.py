@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-ECRBu
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -49,15 +50,15 @@ class Work(NamedTuple):
     docker: bool = False
 
 
-class Managed:
+class Managed(ABC):
     """Runs one build in the pipeline's name and follows it to its end."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
+    @abstractmethod
     def work(self, run: ActionRun) -> Work:
         """Return what is to be done."""
-        raise NotImplementedError
 
     async def advance(self, run: ActionRun) -> Later | Done:
         """Start the build once, then look how it stands."""
