@@ -162,6 +162,9 @@ def _table(service: Service) -> Iterator[str]:
             job = "Of the job, not offered" if left_out.concerns else "Not offered"
             yield f"{job} ({left_out.why}): {', '.join(names)}."
             yield ""
+    for parameters, why in service.coverage.without_effect.items():
+        yield f"Kept, without effect ({why}): {', '.join(f'`{name}`' for name in parameters.split())}."
+        yield ""
     if not service.coverage.whole:
         yield f"Not offered: the other {len(service.known) - len(service.built)} operations of the model."
         yield ""

@@ -27,11 +27,14 @@ class Coverage:
     """How far a service goes.
 
     `recorded` maps operations, named and separated in the same way, to what nothing here does with what they are told;
-    all others are real. `whole` is whether each operation of the model is built or listed as left out.
+    all others are real. `without_effect` maps parameters (members of shapes in the model, separated by spaces) that are
+    checked, kept and described to why nothing comes of them. `whole` is whether each operation of the model is built or
+    listed as left out.
     """
 
     left_out: tuple[LeftOut, ...] = ()
     recorded: Mapping[str, str] = field(default_factory=dict)
+    without_effect: Mapping[str, str] = field(default_factory=dict)
     whole: bool = False
 
     def leaves_out(self, operation: str) -> LeftOut | None:

@@ -4,6 +4,11 @@ from tidegate.cloud.coverage import Coverage, LeftOut
 
 COVERAGE = Coverage(
     whole=True,
+    without_effect={
+        "batchReportMode": "no build's status is reported to a provider",
+        "bucketOwnerAccess": "there is one account",
+        "modes": "LOCAL_SOURCE and LOCAL_DOCKER_LAYER_CACHE: sources and layers are on this machine anyway",
+    },
     left_out=(
         LeftOut(
             "builds run on this machine, not on a fleet",

@@ -4,6 +4,11 @@ from tidegate.cloud.coverage import Coverage, LeftOut
 
 COVERAGE = Coverage(
     whole=True,
+    without_effect={
+        "ephemeralStorage": "tasks share this machine's disk, which has no quotas",
+        "availabilityZoneRebalancing": "the subnets' zones are all this machine",
+        "appProtocol": "Service Connect alone reads it",
+    },
     left_out=(
         LeftOut(
             "Fargate has no container instances",
