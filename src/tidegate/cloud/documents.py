@@ -34,8 +34,8 @@ def from_yaml(text: str, *, as_written: bool = False) -> Any:
         return yaml.load(text, _TextLoader if as_written else _Loader)  # noqa: S506 - a SafeLoader
     except RecursionError:
         raise yaml.YAMLError("it is nested too deeply") from None
-    except ValueError as error:  # a number of thousands of digits, a date that is none
-        raise yaml.YAMLError(str(error)) from None
+    except (ValueError, TypeError) as error:  # a number of thousands of digits, a tag that its value is none of
+        raise yaml.YAMLError(f"a value cannot be read: {error}") from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -28,8 +28,6 @@ def load(text: str) -> Any:
         raise BuildspecError(f"{error.problem or error.context}{line}") from None
     except yaml.YAMLError as error:
         raise BuildspecError(str(error)) from None
-    except (ValueError, TypeError) as error:  # an explicit tag that its value is none of; a key that is a list
-        raise BuildspecError(f"the buildspec cannot be read: {error}") from None
 
 
 def mapping(node: Any, path: str, keys: frozenset[str] | None = None) -> Mapping[str, Any]:
